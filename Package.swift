@@ -1,0 +1,238 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// The floors of docs/ARCHITECTURE.md. Arrows point down only; ArchitectureTests reads this file,
+// so every target is declared by one call of the function of its floor.
+
+let modern: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("ImmutableWeakCaptures"), .treatAllWarnings(as: .error),
+]
+let strict: [SwiftSetting] =
+    modern + [.enableExperimentalFeature("Lifetimes"), .strictMemorySafety()]
+let cFlags: [CSetting] = [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
+
+/// A product of a package we depend on, by the short name used in this file.
+let external: [String: Target.Dependency] = [
+    "Collections": .product(name: "Collections", package: "swift-collections"),
+    "BasicContainers": .product(name: "BasicContainers", package: "swift-collections"),
+    "NIOCore": .product(name: "NIOCore", package: "swift-nio"),
+    "NIOPosix": .product(name: "NIOPosix", package: "swift-nio"),
+    "NIOEmbedded": .product(name: "NIOEmbedded", package: "swift-nio"),
+    "NIOHTTP1": .product(name: "NIOHTTP1", package: "swift-nio"),
+    "NIOHTTP2": .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+    "NIOHPACK": .product(name: "NIOHPACK", package: "swift-nio-http2"),
+    "NIOSSL": .product(name: "NIOSSL", package: "swift-nio-ssl"),
+    "HTTPTypes": .product(name: "HTTPTypes", package: "swift-http-types"),
+    "NIOHTTPTypes": .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+    "NIOHTTPTypesHTTP1": .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+    "NIOHTTPTypesHTTP2": .product(name: "NIOHTTPTypesHTTP2", package: "swift-nio-extras"),
+    "Hummingbird": .product(name: "Hummingbird", package: "hummingbird"),
+    "AsyncHTTPClient": .product(name: "AsyncHTTPClient", package: "async-http-client"),
+    "GRDB": .product(name: "GRDB", package: "GRDB.swift"),
+    "ArgumentParser": .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    "Logging": .product(name: "Logging", package: "swift-log"),
+    "Metrics": .product(name: "Metrics", package: "swift-metrics"),
+    "ServiceLifecycle": .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+    "UnixSignals": .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+    "TOMLKit": .product(name: "TOMLKit", package: "TOMLKit"),
+]
+
+func resolve(_ names: [String]) -> [Target.Dependency] {
+    names.map { external[$0] ?? .target(name: $0) }
+}
+
+func c(_ name: String, libraries: [String] = []) -> Target {
+    .target(name: name, cSettings: cFlags, linkerSettings: libraries.map { .linkedLibrary($0) })
+}
+func word(_ name: String, _ dependencies: [String] = []) -> Target {
+    .target(name: name, dependencies: resolve(dependencies), swiftSettings: strict)
+}
+func codec(_ name: String, _ dependencies: [String]) -> Target {
+    .target(name: name, dependencies: resolve(dependencies), swiftSettings: strict)
+}
+func engine(_ name: String, _ dependencies: [String]) -> Target {
+    .target(name: name, dependencies: resolve(dependencies), swiftSettings: strict)
+}
+func driver(_ name: String, _ dependencies: [String]) -> Target {
+    .target(name: name, dependencies: resolve(dependencies), swiftSettings: strict)
+}
+func service(_ name: String, _ dependencies: [String]) -> Target {
+    .target(name: name, dependencies: resolve(dependencies), swiftSettings: modern)
+}
+func face(_ name: String, _ dependencies: [String]) -> Target {
+    .target(name: name, dependencies: resolve(dependencies), swiftSettings: modern)
+}
+func program(_ name: String, _ dependencies: [String]) -> Target {
+    .executableTarget(name: name, dependencies: resolve(dependencies), swiftSettings: modern)
+}
+func tests(_ name: String, _ dependencies: [String]) -> Target {
+    .testTarget(
+        name: name + "Tests", dependencies: resolve([name] + dependencies),
+        swiftSettings: modern + [.enableExperimentalFeature("Lifetimes")])
+}
+
+let package = Package(
+    name: "skein",
+    products: [
+        .executable(name: "skein", targets: ["skein"]),
+        .executable(name: "skein-server", targets: ["skein-server"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-collections", .upToNextMinor(from: "1.6.0")),
+        .package(url: "https://github.com/apple/swift-nio", .upToNextMinor(from: "2.101.2")),
+        .package(url: "https://github.com/apple/swift-nio-http2", .upToNextMinor(from: "1.46.0")),
+        .package(url: "https://github.com/apple/swift-nio-ssl", .upToNextMinor(from: "2.37.6")),
+        .package(url: "https://github.com/apple/swift-nio-extras", .upToNextMinor(from: "1.35.2")),
+        .package(url: "https://github.com/apple/swift-http-types", .upToNextMinor(from: "1.8.0")),
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird",
+            .upToNextMinor(from: "2.28.1")),
+        .package(
+            url: "https://github.com/swift-server/async-http-client",
+            .upToNextMinor(from: "1.37.0")),
+        .package(url: "https://github.com/groue/GRDB.swift", .upToNextMinor(from: "7.10.0")),
+        .package(
+            url: "https://github.com/apple/swift-argument-parser", .upToNextMinor(from: "1.8.2")),
+        .package(url: "https://github.com/apple/swift-log", .upToNextMinor(from: "1.16.2")),
+        .package(url: "https://github.com/apple/swift-metrics", .upToNextMinor(from: "2.13.0")),
+        .package(
+            url: "https://github.com/swift-server/swift-service-lifecycle",
+            .upToNextMinor(from: "2.13.0")),
+        .package(url: "https://github.com/LebJe/TOMLKit", .upToNextMinor(from: "0.6.0")),
+    ],
+    targets: [
+        // Floor 0: words and C
+        c("CLinux"),
+        c("CCrypto", libraries: ["crypto", "sodium"]),
+        c("CZstd", libraries: ["zstd"]),
+        word("NetTypes"),
+        word("CryptoPrimitives", ["CCrypto", "NetTypes"]),
+        word("Compression", ["CZstd"]),
+        tests("NetTypes", []),
+        tests("CryptoPrimitives", ["NetTypes"]),
+        tests("Compression", []),
+
+        // Floor 1: codecs
+        codec("IPPacket", ["NetTypes"]),
+        codec("STUN", ["NetTypes"]),
+        codec("Disco", ["NetTypes", "CryptoPrimitives"]),
+        codec("DERP", ["NetTypes", "CryptoPrimitives"]),
+        codec("WireGuardMessages", ["NetTypes"]),
+        codec("Netlink", ["NetTypes"]),
+        codec("ControlMessages", ["NetTypes"]),
+        tests("IPPacket", ["NetTypes"]),
+        tests("STUN", ["NetTypes"]),
+        tests("Disco", ["NetTypes", "CryptoPrimitives"]),
+        tests("DERP", ["NetTypes", "CryptoPrimitives"]),
+        tests("WireGuardMessages", ["NetTypes"]),
+        tests("Netlink", ["NetTypes"]),
+        tests("ControlMessages", ["NetTypes"]),
+
+        // Floor 2: engines
+        engine("Noise", ["NetTypes", "CryptoPrimitives"]),
+        engine(
+            "WireGuard", ["NetTypes", "CryptoPrimitives", "WireGuardMessages", "Noise", "IPPacket"]),
+        engine("PathEngine", ["NetTypes", "CryptoPrimitives", "Disco", "STUN"]),
+        engine("NetReport", ["NetTypes", "STUN"]),
+        engine("PacketFilter", ["NetTypes", "IPPacket"]),
+        engine("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),
+        engine("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
+        engine("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
+        engine("SimulatedNetwork", ["NetTypes", "IPPacket"]),
+        tests("Noise", ["NetTypes", "CryptoPrimitives"]),
+        tests("WireGuard", ["NetTypes", "CryptoPrimitives", "WireGuardMessages", "IPPacket"]),
+        tests("PathEngine", ["NetTypes", "CryptoPrimitives", "Disco", "STUN", "SimulatedNetwork"]),
+        tests("NetReport", ["NetTypes", "STUN"]),
+        tests("PacketFilter", ["NetTypes", "IPPacket"]),
+        tests("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),
+        tests("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
+        tests("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
+        tests("SimulatedNetwork", ["NetTypes", "IPPacket"]),
+
+        // Floor 3: drivers
+        driver("TunDevice", ["CLinux", "NetTypes"]),
+        driver("UDPSocket", ["CLinux", "NetTypes"]),
+        driver(
+            "DataPlane",
+            [
+                "CLinux", "NetTypes", "CryptoPrimitives", "IPPacket", "STUN", "Disco", "WireGuard",
+                "PathEngine", "NetReport", "PacketFilter", "TunDevice", "UDPSocket", "Logging",
+            ]),
+        driver("LinuxRouter", ["CLinux", "NetTypes", "Netlink"]),
+        driver("NetworkMonitor", ["CLinux", "NetTypes", "Netlink"]),
+        driver(
+            "DERPClient",
+            [
+                "NetTypes", "CryptoPrimitives", "DERP", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL",
+                "Logging",
+            ]),
+        driver(
+            "ControlTransport",
+            ["NetTypes", "CryptoPrimitives", "Noise", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL"]),
+        driver(
+            "ControlClient",
+            [
+                "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "ControlTransport",
+                "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL", "Logging",
+            ]),
+        driver(
+            "RelayServer",
+            ["NetTypes", "CryptoPrimitives", "DERP", "RelayCore", "NIOCore", "NIOPosix", "Logging"]),
+        driver("STUNServer", ["CLinux", "NetTypes", "STUN", "UDPSocket", "Logging"]),
+        driver(
+            "ServerStore",
+            ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "GRDB", "Logging"]),
+        driver(
+            "LocalAPI", ["CLinux", "NetTypes", "NIOCore", "NIOPosix", "NIOHTTP1", "Logging"]),
+        tests("TunDevice", ["NetTypes"]),
+        tests("UDPSocket", ["NetTypes"]),
+        tests("DataPlane", ["NetTypes", "CryptoPrimitives"]),
+        tests("LinuxRouter", ["NetTypes"]),
+        tests("NetworkMonitor", ["NetTypes"]),
+        tests("DERPClient", ["NetTypes", "CryptoPrimitives", "DERP", "RelayServer", "NIOPosix"]),
+        tests("ControlTransport", ["NetTypes", "CryptoPrimitives", "Noise", "NIOEmbedded"]),
+        tests("ControlClient", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
+        tests("RelayServer", ["NetTypes", "CryptoPrimitives", "DERP"]),
+        tests("STUNServer", ["NetTypes", "STUN"]),
+        tests(
+            "ServerStore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination"]),
+        tests("LocalAPI", ["NetTypes"]),
+
+        // Floor 4: programs as libraries
+        service(
+            "NodeDaemon",
+            [
+                "NetTypes", "CryptoPrimitives", "ControlMessages", "NodeCore", "PacketFilter",
+                "PathEngine", "NetReport", "WireGuard", "DataPlane", "TunDevice", "UDPSocket",
+                "LinuxRouter", "NetworkMonitor", "DERPClient", "ControlClient", "LocalAPI",
+                "Logging", "ServiceLifecycle", "UnixSignals", "NIOPosix",
+            ]),
+        service(
+            "ControlServer",
+            [
+                "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
+                "ControlTransport", "RelayServer", "STUNServer", "ServerStore", "NIOCore",
+                "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOSSL", "HTTPTypes", "NIOHTTPTypes",
+                "NIOHTTPTypesHTTP1", "NIOHTTPTypesHTTP2", "Hummingbird", "Logging", "Metrics",
+                "ServiceLifecycle", "UnixSignals", "TOMLKit",
+            ]),
+        tests("NodeDaemon", ["NetTypes"]),
+        tests("ControlServer", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
+
+        // Floor 5: faces
+        face("SkeinCLI", ["NetTypes", "LocalAPI", "NodeDaemon", "ArgumentParser", "Logging"]),
+        face(
+            "SkeinServerCLI",
+            ["NetTypes", "Coordination", "ServerStore", "ControlServer", "ArgumentParser", "Logging"]
+        ),
+        program("skein", ["SkeinCLI"]),
+        program("skein-server", ["SkeinServerCLI"]),
+        tests("SkeinCLI", []),
+        tests("SkeinServerCLI", []),
+        .testTarget(name: "ArchitectureTests", swiftSettings: modern),
+    ],
+    swiftLanguageModes: [.v6])

@@ -1,0 +1,56 @@
+// One-line entries into libcrypto and libsodium for CryptoPrimitives, which gives them spans.
+// Functions that can fail return 1 on success and 0 on failure.
+#ifndef CCRYPTO_H
+#define CCRYPTO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Call once before anything else; safe to call again.
+int ccrypto_initialize(void);
+
+void ccrypto_wipe(void *bytes, size_t count);
+int ccrypto_equal(const void *left, const void *right, size_t count);
+void ccrypto_random(void *bytes, size_t count);
+
+/// RFC 7748. Fails when the result is all zero (a point of small order).
+int ccrypto_x25519(uint8_t result[32], const uint8_t scalar[32], const uint8_t point[32]);
+int ccrypto_x25519_base(uint8_t result[32], const uint8_t scalar[32]);
+
+/// RFC 7693; 1 to 32 bytes of hash over up to three inputs, optionally keyed (0 to 32 bytes).
+int ccrypto_blake2s(uint8_t *hash, size_t hash_count, const uint8_t *key, size_t key_count,
+                    const uint8_t *first, size_t first_count, const uint8_t *second,
+                    size_t second_count);
+/// RFC 2104 with BLAKE2s-256 over two inputs.
+int ccrypto_hmac_blake2s(uint8_t mac[32], const uint8_t *key, size_t key_count,
+                         const uint8_t *first, size_t first_count, const uint8_t *second,
+                         size_t second_count);
+int ccrypto_sha256(uint8_t hash[32], const uint8_t *bytes, size_t count);
+
+/// A ChaCha20-Poly1305 key (RFC 8439) ready for use by one thread at a time.
+typedef struct ccrypto_aead ccrypto_aead;
+ccrypto_aead *ccrypto_aead_create(const uint8_t key[32]);
+void ccrypto_aead_free(ccrypto_aead *aead);
+/// Encrypts in place and writes the 16-byte tag right behind.
+int ccrypto_aead_seal(ccrypto_aead *aead, uint8_t *text, size_t count, const uint8_t nonce[12],
+                      const uint8_t *data, size_t data_count);
+/// Decrypts in place `count` bytes that are followed by their 16-byte tag.
+int ccrypto_aead_open(ccrypto_aead *aead, uint8_t *text, size_t count, const uint8_t nonce[12],
+                      const uint8_t *data, size_t data_count);
+
+/// XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha), the tag behind the text.
+int ccrypto_xaead_seal(uint8_t *sealed, const uint8_t *text, size_t count, const uint8_t nonce[24],
+                       const uint8_t *data, size_t data_count, const uint8_t key[32]);
+int ccrypto_xaead_open(uint8_t *text, const uint8_t *sealed, size_t sealed_count,
+                       const uint8_t nonce[24], const uint8_t *data, size_t data_count,
+                       const uint8_t key[32]);
+
+/// NaCl crypto_box with the shared key computed beforehand; the tag stands in front of the text.
+int ccrypto_box_shared_key(uint8_t shared[32], const uint8_t public_key[32],
+                           const uint8_t secret_key[32]);
+int ccrypto_box_seal(uint8_t *sealed, const uint8_t *text, size_t count, const uint8_t nonce[24],
+                     const uint8_t shared[32]);
+int ccrypto_box_open(uint8_t *text, const uint8_t *sealed, size_t sealed_count,
+                     const uint8_t nonce[24], const uint8_t shared[32]);
+
+#endif

@@ -1,0 +1,253 @@
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OR_ERRNO(call)                                                                             \
+    ({                                                                                             \
+        __typeof__(call) result_ = (call);                                                         \
+        result_ < 0 ? -errno : result_;                                                            \
+    })
+
+uint64_t clinux_boottime(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int clinux_epoll_create(void) { return OR_ERRNO(epoll_create1(EPOLL_CLOEXEC)); }
+
+int clinux_epoll_set(int epoll, int descriptor, uint32_t events, uint64_t token, int is_new) {
+    struct epoll_event event = {.events = events, .data.u64 = token};
+    int operation = events == 0 ? EPOLL_CTL_DEL : is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    return OR_ERRNO(epoll_ctl(epoll, operation, descriptor, &event));
+}
+
+int clinux_epoll_wait(int epoll, clinux_ready *ready, int capacity, int64_t timeout_ns) {
+    struct epoll_event events[16];
+    struct timespec timeout = {.tv_sec = timeout_ns / 1000000000,
+                               .tv_nsec = timeout_ns % 1000000000};
+    if (capacity > 16)
+        capacity = 16;
+    int count = epoll_pwait2(epoll, events, capacity, timeout_ns < 0 ? NULL : &timeout, NULL);
+    if (count < 0)
+        return errno == EINTR ? 0 : -errno;
+    for (int index = 0; index < count; index++) {
+        ready[index].token = events[index].data.u64;
+        ready[index].events = events[index].events;
+    }
+    return count;
+}
+
+int clinux_eventfd(void) { return OR_ERRNO(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+
+int clinux_eventfd_signal(int descriptor) { return OR_ERRNO(eventfd_write(descriptor, 1)); }
+
+int clinux_eventfd_clear(int descriptor) {
+    eventfd_t value;
+    return OR_ERRNO(eventfd_read(descriptor, &value));
+}
+
+int clinux_close(int descriptor) { return OR_ERRNO(close(descriptor)); }
+
+ssize_t clinux_read(int descriptor, void *bytes, size_t count) {
+    return OR_ERRNO(read(descriptor, bytes, count));
+}
+
+ssize_t clinux_write(int descriptor, const void *bytes, size_t count) {
+    return OR_ERRNO(write(descriptor, bytes, count));
+}
+
+int clinux_tun_open(char name[16]) {
+    int descriptor = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0)
+        return -errno;
+    struct ifreq request = {0};
+    request.ifr_flags = IFF_TUN | IFF_NO_PI;
+    memcpy(request.ifr_name, name, IFNAMSIZ - 1);
+    if (ioctl(descriptor, TUNSETIFF, &request) < 0) {
+        int error = errno;
+        close(descriptor);
+        return -error;
+    }
+    memcpy(name, request.ifr_name, IFNAMSIZ);
+    return descriptor;
+}
+
+static void force_buffer(int descriptor, int forced, int plain, int bytes) {
+    if (setsockopt(descriptor, SOL_SOCKET, forced, &bytes, sizeof bytes) < 0)
+        setsockopt(descriptor, SOL_SOCKET, plain, &bytes, sizeof bytes);
+}
+
+int clinux_udp_open(int family, uint16_t port, uint32_t mark, int buffer_bytes) {
+    int domain = family == 4 ? AF_INET : AF_INET6;
+    int descriptor = socket(domain, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor < 0)
+        return -errno;
+    int one = 1;
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    if ((family == 6 &&
+         setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) < 0) ||
+        (mark && setsockopt(descriptor, SOL_SOCKET, SO_MARK, &mark, sizeof mark) < 0) ||
+        bind(descriptor, family == 4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6,
+             family == 4 ? sizeof v4 : sizeof v6) < 0) {
+        int error = errno;
+        close(descriptor);
+        return -error;
+    }
+    force_buffer(descriptor, SO_RCVBUFFORCE, SO_RCVBUF, buffer_bytes);
+    force_buffer(descriptor, SO_SNDBUFFORCE, SO_SNDBUF, buffer_bytes);
+    return descriptor;
+}
+
+int clinux_socket_port(int descriptor) {
+    struct sockaddr_in6 name;
+    socklen_t size = sizeof name;
+    if (getsockname(descriptor, (struct sockaddr *)&name, &size) < 0)
+        return -errno;
+    // sin_port and sin6_port share their place.
+    return ntohs(name.sin6_port);
+}
+
+int clinux_udp_receive(int descriptor, clinux_datagram *datagrams, int count) {
+    struct mmsghdr messages[CLINUX_BATCH];
+    struct iovec vectors[CLINUX_BATCH];
+    struct sockaddr_in6 names[CLINUX_BATCH];
+    if (count > CLINUX_BATCH)
+        count = CLINUX_BATCH;
+    for (int index = 0; index < count; index++) {
+        vectors[index] = (struct iovec){datagrams[index].bytes, datagrams[index].count};
+        messages[index].msg_hdr = (struct msghdr){.msg_name = &names[index],
+                                                  .msg_namelen = sizeof names[index],
+                                                  .msg_iov = &vectors[index],
+                                                  .msg_iovlen = 1};
+    }
+    int received = recvmmsg(descriptor, messages, (unsigned)count, 0, NULL);
+    if (received < 0)
+        return -errno;
+    for (int index = 0; index < received; index++) {
+        clinux_datagram *datagram = &datagrams[index];
+        datagram->count = messages[index].msg_len;
+        datagram->truncated = (messages[index].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+        if (names[index].sin6_family == AF_INET) {
+            struct sockaddr_in *name = (struct sockaddr_in *)&names[index];
+            datagram->address.family = 4;
+            datagram->address.port = ntohs(name->sin_port);
+            memcpy(datagram->address.address, &name->sin_addr, 4);
+        } else {
+            datagram->address.family = 6;
+            datagram->address.port = ntohs(names[index].sin6_port);
+            memcpy(datagram->address.address, &names[index].sin6_addr, 16);
+        }
+    }
+    return received;
+}
+
+int clinux_udp_send(int descriptor, const clinux_datagram *datagrams, int count) {
+    struct mmsghdr messages[CLINUX_BATCH];
+    struct iovec vectors[CLINUX_BATCH];
+    struct sockaddr_in6 names[CLINUX_BATCH];
+    if (count > CLINUX_BATCH)
+        count = CLINUX_BATCH;
+    for (int index = 0; index < count; index++) {
+        const clinux_datagram *datagram = &datagrams[index];
+        vectors[index] = (struct iovec){datagram->bytes, datagram->count};
+        socklen_t size;
+        if (datagram->address.family == 4) {
+            struct sockaddr_in *name = (struct sockaddr_in *)&names[index];
+            *name = (struct sockaddr_in){.sin_family = AF_INET,
+                                         .sin_port = htons(datagram->address.port)};
+            memcpy(&name->sin_addr, datagram->address.address, 4);
+            size = sizeof *name;
+        } else {
+            names[index] = (struct sockaddr_in6){.sin6_family = AF_INET6,
+                                                 .sin6_port = htons(datagram->address.port)};
+            memcpy(&names[index].sin6_addr, datagram->address.address, 16);
+            size = sizeof names[index];
+        }
+        messages[index].msg_hdr = (struct msghdr){.msg_name = &names[index],
+                                                  .msg_namelen = size,
+                                                  .msg_iov = &vectors[index],
+                                                  .msg_iovlen = 1};
+    }
+    return OR_ERRNO(sendmmsg(descriptor, messages, (unsigned)count, 0));
+}
+
+int clinux_netlink_open(uint32_t groups, int blocking) {
+    int descriptor =
+        socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | (blocking ? 0 : SOCK_NONBLOCK), NETLINK_ROUTE);
+    if (descriptor < 0)
+        return -errno;
+    struct sockaddr_nl name = {.nl_family = AF_NETLINK, .nl_groups = groups};
+    if (bind(descriptor, (struct sockaddr *)&name, sizeof name) < 0) {
+        int error = errno;
+        close(descriptor);
+        return -error;
+    }
+    return descriptor;
+}
+
+int clinux_peer_credentials(int descriptor, uint32_t *uid, uint32_t *gid, int32_t *pid) {
+    struct ucred credentials;
+    socklen_t size = sizeof credentials;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+        return -errno;
+    *uid = credentials.uid;
+    *gid = credentials.gid;
+    *pid = credentials.pid;
+    return 0;
+}
+
+typedef struct {
+    void (*body)(void *);
+    void *argument;
+    char name[16];
+} thread_start;
+
+static void *run(void *opaque) {
+    thread_start start = *(thread_start *)opaque;
+    free(opaque);
+    pthread_setname_np(pthread_self(), start.name);
+    start.body(start.argument);
+    return NULL;
+}
+
+int clinux_thread_start(const char *name, void (*body)(void *), void *argument, uint64_t *thread) {
+    thread_start *start = calloc(1, sizeof *start);
+    if (!start)
+        return -ENOMEM;
+    start->body = body;
+    start->argument = argument;
+    strncpy(start->name, name, sizeof start->name - 1);
+    sigset_t all, previous;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &previous);
+    pthread_t created;
+    int error = pthread_create(&created, NULL, run, start);
+    pthread_sigmask(SIG_SETMASK, &previous, NULL);
+    if (error) {
+        free(start);
+        return -error;
+    }
+    *thread = (uint64_t)created;
+    return 0;
+}
+
+int clinux_thread_join(uint64_t thread) { return -pthread_join((pthread_t)thread, NULL); }
+
+const char *clinux_error_text(int error) { return strerrordesc_np(error); }

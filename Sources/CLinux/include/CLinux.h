@@ -1,0 +1,75 @@
+// What the Glibc module does not show Swift: batched datagrams, control messages, epoll, TUN, netlink.
+#ifndef CLINUX_H
+#define CLINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// Every function returns the result of the system call, or -errno.
+
+/// CLOCK_BOOTTIME in nanoseconds.
+uint64_t clinux_boottime(void);
+
+int clinux_epoll_create(void);
+/// `events` is a mask of CLINUX_READABLE and CLINUX_WRITABLE; 0 removes the descriptor.
+#define CLINUX_READABLE 1u
+#define CLINUX_WRITABLE 4u
+int clinux_epoll_set(int epoll, int descriptor, uint32_t events, uint64_t token, int is_new);
+typedef struct {
+    uint64_t token;
+    uint32_t events;
+} clinux_ready;
+/// Waits up to `timeout_ns` nanoseconds (negative: for ever); returns how many are ready.
+int clinux_epoll_wait(int epoll, clinux_ready *ready, int capacity, int64_t timeout_ns);
+
+int clinux_eventfd(void);
+int clinux_eventfd_signal(int descriptor);
+int clinux_eventfd_clear(int descriptor);
+int clinux_close(int descriptor);
+ssize_t clinux_read(int descriptor, void *bytes, size_t count);
+ssize_t clinux_write(int descriptor, const void *bytes, size_t count);
+
+/// Opens a TUN interface, non-blocking, without packet information. `name` (16 bytes) is read as a
+/// wish and overwritten with what the kernel chose.
+int clinux_tun_open(char name[16]);
+
+/// The address of a datagram. `family` is 4 or 6; IPv4 uses the first four bytes.
+typedef struct {
+    uint8_t family;
+    uint8_t padding;
+    uint16_t port;
+    uint8_t address[16];
+} clinux_address;
+
+/// One datagram of a batch: for receiving, `count` is the capacity before and the length after;
+/// a datagram that did not fit has `truncated` set.
+typedef struct {
+    void *bytes;
+    uint32_t count;
+    uint32_t truncated;
+    clinux_address address;
+} clinux_datagram;
+
+/// A bound, non-blocking UDP socket of family 4 or 6 (IPv6 only). Port 0 lets the kernel choose.
+/// `mark` 0 sets none. Buffers of `buffer_bytes` are asked for, by force where privileged.
+int clinux_udp_open(int family, uint16_t port, uint32_t mark, int buffer_bytes);
+int clinux_socket_port(int descriptor);
+/// At most CLINUX_BATCH at once; returns how many were received or sent.
+#define CLINUX_BATCH 64
+int clinux_udp_receive(int descriptor, clinux_datagram *datagrams, int count);
+int clinux_udp_send(int descriptor, const clinux_datagram *datagrams, int count);
+
+/// A netlink route socket (rtnetlink(7)) subscribed to the multicast groups in `groups`.
+int clinux_netlink_open(uint32_t groups, int blocking);
+
+/// Credentials of the process at the other end of a Unix socket.
+int clinux_peer_credentials(int descriptor, uint32_t *uid, uint32_t *gid, int32_t *pid);
+
+/// Starts a joinable thread with all signals blocked; returns 0 or -errno.
+int clinux_thread_start(const char *name, void (*body)(void *), void *argument, uint64_t *thread);
+int clinux_thread_join(uint64_t thread);
+
+const char *clinux_error_text(int error);
+
+#endif

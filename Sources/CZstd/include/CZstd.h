@@ -1,0 +1,5 @@
+// libzstd, for Compression.
+#ifndef CZSTD_H
+#define CZSTD_H
+#include <zstd.h>
+#endif
