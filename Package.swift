@@ -176,7 +176,8 @@ let package = Package(
         driver(
             "ControlClient",
             [
-                "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "ControlTransport",
+                "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression",
+                "ControlTransport",
                 "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL", "Logging",
             ]),
         driver(
@@ -220,6 +221,14 @@ let package = Package(
                 "NIOHTTPTypesHTTP1", "NIOHTTPTypesHTTP2", "Hummingbird", "Logging", "Metrics",
                 "ServiceLifecycle", "UnixSignals", "TOMLKit",
             ]),
+        service(
+            "FuzzTargets",
+            [
+                "NetTypes", "CryptoPrimitives", "IPPacket", "STUN", "Disco", "DERP",
+                "WireGuardMessages", "Netlink", "ControlMessages", "Noise", "WireGuard",
+                "PathEngine", "NetReport", "PacketFilter", "RelayCore", "Coordination",
+            ]),
+        tests("FuzzTargets", ["NetTypes"]),
         tests("NodeDaemon", ["NetTypes"]),
         tests("ControlServer", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
 
@@ -227,7 +236,10 @@ let package = Package(
         face("SkeinCLI", ["NetTypes", "LocalAPI", "NodeDaemon", "ArgumentParser", "Logging"]),
         face(
             "SkeinServerCLI",
-            ["NetTypes", "Coordination", "ServerStore", "ControlServer", "ArgumentParser", "Logging"]
+            [
+                "NetTypes", "Coordination", "ServerStore", "ControlServer", "ArgumentParser",
+                "Logging",
+            ]
         ),
         program("skein", ["SkeinCLI"]),
         program("skein-server", ["SkeinServerCLI"]),
@@ -236,3 +248,18 @@ let package = Package(
         .testTarget(name: "ArchitectureTests", swiftSettings: modern),
     ],
     swiftLanguageModes: [.v6])
+
+// Fuzz/run builds no more than the fuzz targets reach, instrumented and without external packages.
+if Context.environment["SKEIN_FUZZ"] != nil {
+    var reached: Set = ["FuzzTargets"]
+    for target in package.targets.reversed() where reached.contains(target.name) {
+        for case .targetItem(let name, _) in target.dependencies { reached.insert(name) }
+    }
+    package.products = []
+    package.dependencies = []
+    package.targets.removeAll { !reached.contains($0.name) }
+    package.targets.append(
+        .executableTarget(
+            name: "skein-fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Program",
+            swiftSettings: modern))
+}
