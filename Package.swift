@@ -154,16 +154,19 @@ let package = Package(
         tests("SimulatedNetwork", ["NetTypes", "IPPacket"]),
 
         // Floor 3: drivers
-        driver("TunDevice", ["CLinux", "NetTypes"]),
-        driver("UDPSocket", ["CLinux", "NetTypes"]),
+        driver("LinuxIO", ["CLinux", "NetTypes"]),
+        driver("NetworkSandbox", ["CLinux", "LinuxIO"]),
+        driver("TunDevice", ["CLinux", "NetTypes", "LinuxIO"]),
+        driver("UDPSocket", ["CLinux", "NetTypes", "LinuxIO"]),
         driver(
             "DataPlane",
             [
                 "CLinux", "NetTypes", "CryptoPrimitives", "IPPacket", "STUN", "Disco", "WireGuard",
-                "PathEngine", "NetReport", "PacketFilter", "TunDevice", "UDPSocket", "Logging",
+                "PathEngine", "NetReport", "PacketFilter", "LinuxIO", "TunDevice", "UDPSocket",
+                "Logging",
             ]),
-        driver("LinuxRouter", ["CLinux", "NetTypes", "Netlink"]),
-        driver("NetworkMonitor", ["CLinux", "NetTypes", "Netlink"]),
+        driver("LinuxRouter", ["CLinux", "NetTypes", "Netlink", "LinuxIO"]),
+        driver("NetworkMonitor", ["CLinux", "NetTypes", "Netlink", "LinuxIO"]),
         driver(
             "DERPClient",
             [
@@ -183,17 +186,18 @@ let package = Package(
         driver(
             "RelayServer",
             ["NetTypes", "CryptoPrimitives", "DERP", "RelayCore", "NIOCore", "NIOPosix", "Logging"]),
-        driver("STUNServer", ["CLinux", "NetTypes", "STUN", "UDPSocket", "Logging"]),
+        driver("STUNServer", ["CLinux", "NetTypes", "STUN", "LinuxIO", "UDPSocket", "Logging"]),
         driver(
             "ServerStore",
             ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "GRDB", "Logging"]),
         driver(
             "LocalAPI", ["CLinux", "NetTypes", "NIOCore", "NIOPosix", "NIOHTTP1", "Logging"]),
-        tests("TunDevice", ["NetTypes"]),
-        tests("UDPSocket", ["NetTypes"]),
+        tests("LinuxIO", ["NetTypes"]),
+        tests("TunDevice", ["NetTypes", "LinuxIO", "CLinux", "NetworkSandbox"]),
+        tests("UDPSocket", ["NetTypes", "LinuxIO"]),
         tests("DataPlane", ["NetTypes", "CryptoPrimitives"]),
-        tests("LinuxRouter", ["NetTypes"]),
-        tests("NetworkMonitor", ["NetTypes"]),
+        tests("LinuxRouter", ["NetTypes", "Netlink", "LinuxIO", "TunDevice", "NetworkSandbox"]),
+        tests("NetworkMonitor", ["NetTypes", "Netlink", "LinuxIO", "TunDevice", "NetworkSandbox"]),
         tests("DERPClient", ["NetTypes", "CryptoPrimitives", "DERP", "RelayServer", "NIOPosix"]),
         tests("ControlTransport", ["NetTypes", "CryptoPrimitives", "Noise", "NIOEmbedded"]),
         tests("ControlClient", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
@@ -208,8 +212,9 @@ let package = Package(
             "NodeDaemon",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "NodeCore", "PacketFilter",
-                "PathEngine", "NetReport", "WireGuard", "DataPlane", "TunDevice", "UDPSocket",
-                "LinuxRouter", "NetworkMonitor", "DERPClient", "ControlClient", "LocalAPI",
+                "PathEngine", "NetReport", "WireGuard", "DataPlane", "LinuxIO", "TunDevice",
+                "UDPSocket", "LinuxRouter", "NetworkMonitor", "DERPClient", "ControlClient",
+                "LocalAPI",
                 "Logging", "ServiceLifecycle", "UnixSignals", "NIOPosix",
             ]),
         service(

@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +24,15 @@
         result_ < 0 ? -errno : result_;                                                            \
     })
 
-uint64_t clinux_boottime(void) {
+static uint64_t read_clock(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
+
+uint64_t clinux_boottime(void) { return read_clock(CLOCK_BOOTTIME); }
+
+uint64_t clinux_monotonic(void) { return read_clock(CLOCK_MONOTONIC); }
 
 int clinux_epoll_create(void) { return OR_ERRNO(epoll_create1(EPOLL_CLOEXEC)); }
 
@@ -158,34 +163,66 @@ int clinux_udp_receive(int descriptor, clinux_datagram *datagrams, int count) {
     return received;
 }
 
-int clinux_udp_send(int descriptor, const clinux_datagram *datagrams, int count) {
+static socklen_t socket_name(struct sockaddr_in6 *name, const clinux_address *address) {
+    if (address->family == 4) {
+        struct sockaddr_in *v4 = (struct sockaddr_in *)name;
+        *v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(address->port)};
+        memcpy(&v4->sin_addr, address->address, 4);
+        return sizeof *v4;
+    }
+    *name = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(address->port)};
+    memcpy(&name->sin6_addr, address->address, 16);
+    return sizeof *name;
+}
+
+int clinux_udp_send(int descriptor, const clinux_datagram *datagrams, int count, int family,
+                    int *examined) {
     struct mmsghdr messages[CLINUX_BATCH];
     struct iovec vectors[CLINUX_BATCH];
     struct sockaddr_in6 names[CLINUX_BATCH];
-    if (count > CLINUX_BATCH)
-        count = CLINUX_BATCH;
-    for (int index = 0; index < count; index++) {
+    int origins[CLINUX_BATCH];
+    int chosen = 0;
+    int index = 0;
+    for (; index < count && chosen < CLINUX_BATCH; index++) {
         const clinux_datagram *datagram = &datagrams[index];
-        vectors[index] = (struct iovec){datagram->bytes, datagram->count};
-        socklen_t size;
-        if (datagram->address.family == 4) {
-            struct sockaddr_in *name = (struct sockaddr_in *)&names[index];
-            *name = (struct sockaddr_in){.sin_family = AF_INET,
-                                         .sin_port = htons(datagram->address.port)};
-            memcpy(&name->sin_addr, datagram->address.address, 4);
-            size = sizeof *name;
-        } else {
-            names[index] = (struct sockaddr_in6){.sin6_family = AF_INET6,
-                                                 .sin6_port = htons(datagram->address.port)};
-            memcpy(&names[index].sin6_addr, datagram->address.address, 16);
-            size = sizeof names[index];
-        }
-        messages[index].msg_hdr = (struct msghdr){.msg_name = &names[index],
-                                                  .msg_namelen = size,
-                                                  .msg_iov = &vectors[index],
-                                                  .msg_iovlen = 1};
+        if (datagram->count == 0 || datagram->address.family != family)
+            continue;
+        vectors[chosen] = (struct iovec){datagram->bytes, datagram->count};
+        messages[chosen].msg_hdr =
+            (struct msghdr){.msg_name = &names[chosen],
+                            .msg_namelen = socket_name(&names[chosen], &datagram->address),
+                            .msg_iov = &vectors[chosen],
+                            .msg_iovlen = 1};
+        origins[chosen++] = index;
     }
-    return OR_ERRNO(sendmmsg(descriptor, messages, (unsigned)count, 0));
+    *examined = index;
+    if (chosen == 0)
+        return 0;
+    int sent = sendmmsg(descriptor, messages, (unsigned)chosen, 0);
+    if (sent < 0)
+        sent = -errno;
+    // sendmmsg hides the error that stopped it once something was sent: the next call meets it.
+    if (sent < chosen)
+        *examined = origins[sent < 0 ? 0 : sent];
+    return sent;
+}
+
+ssize_t clinux_udp_send_one(int descriptor, const void *bytes, size_t count, clinux_address to) {
+    struct sockaddr_in6 name;
+    socklen_t size = socket_name(&name, &to);
+    return OR_ERRNO(sendto(descriptor, bytes, count, 0, (struct sockaddr *)&name, size));
+}
+
+int clinux_tun_receive(int descriptor, clinux_datagram *packets, int count) {
+    for (int index = 0; index < count; index++) {
+        ssize_t size = read(descriptor, packets[index].bytes, packets[index].count);
+        if (size < 0)
+            return index > 0 ? index : -errno;
+        // The kernel cuts a packet that does not fit without a word.
+        packets[index].truncated = (uint32_t)size == packets[index].count;
+        packets[index].count = (uint32_t)size;
+    }
+    return count;
 }
 
 int clinux_netlink_open(uint32_t groups, int blocking) {
@@ -200,6 +237,19 @@ int clinux_netlink_open(uint32_t groups, int blocking) {
         return -error;
     }
     return descriptor;
+}
+
+int clinux_network_unshare(void) { return OR_ERRNO(unshare(CLONE_NEWNET)); }
+
+int clinux_link_up(const char *name) {
+    int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
+        return -errno;
+    struct ifreq request = {.ifr_flags = IFF_UP};
+    strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+    int result = OR_ERRNO(ioctl(descriptor, SIOCSIFFLAGS, &request));
+    close(descriptor);
+    return result;
 }
 
 int clinux_peer_credentials(int descriptor, uint32_t *uid, uint32_t *gid, int32_t *pid) {

@@ -10,6 +10,8 @@
 
 /// CLOCK_BOOTTIME in nanoseconds.
 uint64_t clinux_boottime(void);
+/// CLOCK_MONOTONIC in nanoseconds.
+uint64_t clinux_monotonic(void);
 
 int clinux_epoll_create(void);
 /// `events` is a mask of CLINUX_READABLE and CLINUX_WRITABLE; 0 removes the descriptor.
@@ -58,10 +60,21 @@ int clinux_socket_port(int descriptor);
 /// At most CLINUX_BATCH at once; returns how many were received or sent.
 #define CLINUX_BATCH 64
 int clinux_udp_receive(int descriptor, clinux_datagram *datagrams, int count);
-int clinux_udp_send(int descriptor, const clinux_datagram *datagrams, int count);
+/// Sends the datagrams whose family is `family` and whose count is not 0; those before `*examined`
+/// are sent or skipped. On an error `*examined` is the index of the datagram that met it.
+int clinux_udp_send(int descriptor, const clinux_datagram *datagrams, int count, int family,
+                    int *examined);
+ssize_t clinux_udp_send_one(int descriptor, const void *bytes, size_t count, clinux_address to);
+
+/// Reads packets until none waits; returns how many, or -errno when the first read fails.
+int clinux_tun_receive(int descriptor, clinux_datagram *packets, int count);
 
 /// A netlink route socket (rtnetlink(7)) subscribed to the multicast groups in `groups`.
 int clinux_netlink_open(uint32_t groups, int blocking);
+
+/// Moves the calling thread into a new network namespace.
+int clinux_network_unshare(void);
+int clinux_link_up(const char *name);
 
 /// Credentials of the process at the other end of a Unix socket.
 int clinux_peer_credentials(int descriptor, uint32_t *uid, uint32_t *gid, int32_t *pid);
