@@ -191,7 +191,11 @@ let package = Package(
             "ServerStore",
             ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "GRDB", "Logging"]),
         driver(
-            "LocalAPI", ["CLinux", "NetTypes", "NIOCore", "NIOPosix", "NIOHTTP1", "Logging"]),
+            "LocalAPI",
+            [
+                "CLinux", "NetTypes", "ControlMessages", "NIOCore", "NIOPosix", "NIOHTTP1",
+                "Logging",
+            ]),
         tests("LinuxIO", ["NetTypes"]),
         tests("TunDevice", ["NetTypes", "LinuxIO", "CLinux", "NetworkSandbox"]),
         tests("UDPSocket", ["NetTypes", "LinuxIO"]),
@@ -205,7 +209,7 @@ let package = Package(
         tests("STUNServer", ["NetTypes", "STUN"]),
         tests(
             "ServerStore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination"]),
-        tests("LocalAPI", ["NetTypes"]),
+        tests("LocalAPI", ["NetTypes", "ControlMessages", "NIOCore", "NIOPosix"]),
 
         // Floor 4: programs as libraries
         service(
@@ -238,7 +242,12 @@ let package = Package(
         tests("ControlServer", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
 
         // Floor 5: faces
-        face("SkeinCLI", ["NetTypes", "LocalAPI", "NodeDaemon", "ArgumentParser", "Logging"]),
+        face(
+            "SkeinCLI",
+            [
+                "NetTypes", "ControlMessages", "LocalAPI", "NodeDaemon", "ArgumentParser",
+                "Logging",
+            ]),
         face(
             "SkeinServerCLI",
             [
@@ -248,7 +257,7 @@ let package = Package(
         ),
         program("skein", ["SkeinCLI"]),
         program("skein-server", ["SkeinServerCLI"]),
-        tests("SkeinCLI", []),
+        tests("SkeinCLI", ["NetTypes", "ControlMessages", "LocalAPI", "ArgumentParser"]),
         tests("SkeinServerCLI", []),
         .testTarget(name: "ArchitectureTests", swiftSettings: modern),
     ],
