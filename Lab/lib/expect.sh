@@ -1,0 +1,98 @@
+# shellcheck shell=bash
+# What must be true. A path is judged twice: by what `status` says, and by a witness that does not
+# depend on our programs: how many bytes pass the relay's network interface meanwhile.
+
+# ping4 A B [FLAG…], ping6 A B [FLAG…]: through the tunnel; one packet unless told otherwise.
+ping4() {
+    local from=$1 to=$2
+    shift 2
+    (($# > 0)) || set -- -c 1 -W 1
+    on "$from" ping -4 -n "$@" "$(address4 "$to")"
+}
+
+ping6() {
+    local from=$1 to=$2
+    shift 2
+    (($# > 0)) || set -- -c 1 -W 1
+    on "$from" ping -6 -n "$@" "$(address6 "$to")"
+}
+
+# reach A B [SECONDS]: traffic flows both ways over IPv4 and IPv6 within the time (5 s).
+reach() {
+    local seconds=${3:-5}
+    await "$seconds" ping4 "$1" "$2"
+    await "$seconds" ping4 "$2" "$1"
+    await "$seconds" ping6 "$1" "$2"
+    await "$seconds" ping6 "$2" "$1"
+}
+
+# expect direct A B [SECONDS]    both ends send straight to each other within the time (10 s)
+# expect relayed A B             both ends go through the relay, and still do after they have tried
+expect() {
+    local path=$1
+    shift
+    case $path in
+    direct) expect_direct "$@" ;;
+    relayed) expect_relayed "$@" ;;
+    *) fail "expect what?" ;;
+    esac
+}
+
+expect_direct() {
+    await "${3:-10}" direct "$1" "$2"
+    await "${3:-10}" direct "$2" "$1"
+    local bytes
+    bytes=$(bytes_by_relay "$1" "$2")
+    ((bytes < 30000)) || fail "$1 and $2 call their path direct, yet $bytes of 40000 bytes passed the relay"
+}
+
+# Whether A sends straight to B. The ping keeps the path wanted.
+direct() {
+    ping4 "$1" "$2" >/dev/null || true
+    local current
+    current=$(peer "$1" "$2" CurAddr)
+    echo "CurAddr=$current"
+    [[ -n $current ]]
+}
+
+expect_relayed() {
+    local bytes current
+    # Long enough for several rounds of path finding.
+    ping4 "$1" "$2" -i 0.2 -w 6 >/dev/null
+    bytes=$(bytes_by_relay "$1" "$2")
+    ((bytes > 40000)) || fail "only $bytes of 40000 bytes from $1 to $2 passed the relay"
+    for pair in "$1 $2" "$2 $1"; do
+        # shellcheck disable=SC2086
+        current=$(peer $pair CurAddr)
+        [[ -z $current ]] || fail "$pair are to be relayed, but CurAddr is $current"
+        # shellcheck disable=SC2086
+        [[ -n $(peer $pair Relay) ]] || fail "$pair: status names no relay"
+    done
+}
+
+# Sends 20 echo requests of 1000 bytes (40000 bytes with the replies) and prints how much passed the
+# server's interface meanwhile: twice that when relayed, next to nothing when direct.
+bytes_by_relay() {
+    local before
+    before=$(mesh_bytes)
+    ping4 "$1" "$2" -c 20 -i 0.05 -s 1000 -W 2 >/dev/null
+    echo $(($(mesh_bytes) - before))
+}
+
+# flow A B: starts a steady stream of echo requests (20 a second); flow_ends expects that not more
+# than LOST of them went unanswered.
+flow() {
+    launch flow "$1" ping -4 -n -i 0.05 -W 2 "$(address4 "$2")"
+}
+
+flow_ends() {
+    local lost=${1:-0} sent received
+    kill -INT "${PID[flow]}"
+    await 5 gone flow
+    forget flow
+    read -r sent received < <(sed -nE \
+        's/^([0-9]+) packets transmitted, ([0-9]+) received.*/\1 \2/p' "$LOGS/flow.log" | tail -1)
+    step "$((sent - received)) of $sent packets lost"
+    # One may be under way when the stream is stopped.
+    ((sent - received <= lost + 1 && sent > 0)) || fail "lost $((sent - received)) of $sent packets, allowed are $lost"
+}

@@ -1,0 +1,206 @@
+# shellcheck shell=bash
+# The programs under test. Each runs on a host of the same name and logs to $LOGS/NAME.log.
+
+SERVER_URL=http://mesh.test:8080
+declare -A PID=() NODE_FLAGS=()
+JOIN_KEY=
+
+# The directory with `skein` and `skein-server`: $SKEIN_BIN, or the newer build of this repository.
+find_programs() {
+    [[ -z ${SKEIN_BIN-} ]] || return 0
+    local build
+    for build in "$REPOSITORY"/.build/{release,debug}; do
+        [[ -x $build/skein && -x $build/skein-server ]] || continue
+        [[ -n ${SKEIN_BIN-} && $SKEIN_BIN/skein -nt $build/skein ]] || SKEIN_BIN=$build
+    done
+    [[ -n ${SKEIN_BIN-} ]] ||
+        skip "skein and skein-server are not built (swift build, or set SKEIN_BIN)"
+}
+
+# launch NAME HOST COMMAND…: runs a program in the background.
+launch() {
+    local name=$1 host=$2
+    shift 2
+    printf '# %s\n' "$*" >>"$LOGS/$name.log"
+    ip netns exec "$host" "$LAB/lib/enter" "$host" "$@" >>"$LOGS/$name.log" 2>&1 </dev/null &
+    PID[$name]=$!
+}
+
+alive() {
+    [[ -n ${PID[$1]-} ]] && kill -0 "${PID[$1]}" 2>/dev/null
+}
+
+gone() {
+    ! alive "$1"
+}
+
+# stop NAME: asks the program to end and expects that it does.
+stop() {
+    kill -TERM "${PID[$1]}"
+    await 10 gone "$1"
+    forget "$1"
+}
+
+# crash NAME: kill -9.
+crash() {
+    kill -KILL "${PID[$1]}"
+    await 2 gone "$1"
+    forget "$1"
+}
+
+# Collects the exit status of a program that ended; EXIT_STATUS keeps it.
+forget() {
+    EXIT_STATUS=0
+    wait "${PID[$1]}" 2>/dev/null || EXIT_STATUS=$?
+    unset "PID[$1]"
+}
+
+end_programs() {
+    local name
+    for name in "${!PID[@]}"; do
+        kill -TERM "${PID[$name]}" 2>/dev/null
+    done
+}
+
+# start server [HOST]                 starts skein-server (on a public host "mesh" made for it)
+# start node HOST [DAEMON FLAG…]      starts `skein daemon` on the host
+start() {
+    find_programs
+    local what=$1
+    shift
+    case $what in
+    server) start_server "$@" ;;
+    node) start_node "$@" ;;
+    *) fail "start what?" ;;
+    esac
+}
+
+# Makes the server's host, its name and its configuration, once.
+prepare_server() {
+    [[ ! -e /run/netns/mesh ]] || return 0
+    find_programs
+    host mesh
+    publish mesh.test mesh
+    local any=0.0.0.0
+    [[ $IPV6 == no ]] || any='[::]'
+    cat >/run/lab/mesh/config.toml <<CONFIG
+server_url = "$SERVER_URL"
+listen = "$any:8080"
+state_dir = "/run/lab/mesh/state"
+
+[relay]
+stun_listen = "$any:3478"
+CONFIG
+}
+
+# publish NAME HOST: the name resolves to the host's addresses everywhere in the lab.
+publish() {
+    echo "${ADDRESS[$2]} $1" >>/run/lab/system/etc/hosts
+    [[ -z ${ADDRESS6[$2]-} ]] || echo "${ADDRESS6[$2]} $1" >>/run/lab/system/etc/hosts
+}
+
+start_server() {
+    prepare_server
+    launch mesh mesh "$SKEIN_BIN/skein-server" serve --config /run/lab/mesh/config.toml
+    await 10 server_answers
+    [[ -n $JOIN_KEY ]] || administer users create lab >/dev/null
+    JOIN_KEY=${JOIN_KEY:-$(new_key --reusable)}
+}
+
+server_answers() {
+    alive mesh || return 0
+    on mesh curl -fsS -m 1 "http://127.0.0.1:8080/key?v=113" >/dev/null
+}
+
+# administer WORD…: an administrator's command on the server's host.
+administer() {
+    on mesh "$SKEIN_BIN/skein-server" --config /run/lab/mesh/config.toml "$@"
+}
+
+# new_key [FLAG…]: a fresh pre-auth key of the user "lab".
+new_key() {
+    administer preauthkeys create --user lab --output json "$@" | jq -er '.key // .Key'
+}
+
+start_node() {
+    local name=$1
+    shift
+    # shellcheck disable=SC2086
+    (($# > 0)) || set -- ${NODE_FLAGS[$name]-}
+    NODE_FLAGS[$name]=$*
+    mkdir -p "/run/lab/$name/state"
+    launch "$name" "$name" "$SKEIN_BIN/skein" daemon --state-dir "/run/lab/$name/state" \
+        --socket "/run/lab/$name/skein.sock" --port "$SKEIN_PORT" --tun skein0 "$@"
+    await 10 daemon_answers "$name"
+}
+
+daemon_answers() {
+    alive "$1" || return 0
+    skein "$1" status --json >/dev/null
+}
+
+# skein HOST WORD…: the command line of that host's node.
+skein() {
+    local host=$1
+    shift
+    on "$host" "$SKEIN_BIN/skein" --socket "/run/lab/$host/skein.sock" "$@"
+}
+
+# up HOST [FLAG…]: joins the mesh with a reusable key and waits until the node runs.
+up() {
+    local host=$1
+    shift
+    skein "$host" up --login-server "$SERVER_URL" --auth-key "$JOIN_KEY" \
+        --hostname "$host" "$@" >>"$LOGS/$host.log" 2>&1
+    await 10 running "$host"
+}
+
+# join HOST…: starts a node on each host and brings it up.
+join() {
+    local host
+    for host in "$@"; do
+        start node "$host"
+        up "$host"
+    done
+}
+
+running() {
+    [[ $(skein "$1" status --json | jq -r .BackendState) == Running ]]
+}
+
+# peer A B FIELD: what A's status says about its peer B; empty when it has no such peer.
+peer() {
+    skein "$1" status --json |
+        jq -r --arg name "$2" --arg field "$3" \
+            '[.Peer // {} | .[] | select(.HostName == $name)][0][$field] // ""'
+}
+
+# sees A B: A has B as a peer that the server calls online.
+sees() {
+    [[ $(peer "$1" "$2" Online) == true ]]
+}
+
+# address4 HOST, address6 HOST: the node's own addresses in the mesh.
+address4() {
+    mesh_address "$1" 0
+}
+
+address6() {
+    mesh_address "$1" 1
+}
+
+mesh_address() {
+    local kept=/run/lab/$1/addresses
+    [[ -s $kept ]] || skein "$1" status --json |
+        jq -er '.Self.TailscaleIPs | sort_by(contains(":")) | join(" ")' >"$kept"
+    local addresses
+    read -ra addresses <"$kept"
+    echo "${addresses[$2]}"
+}
+
+# mesh_bytes: bytes that have passed the server's network interface so far, both ways.
+mesh_bytes() {
+    local received sent
+    { read -r received && read -r sent; } < <(on mesh cat /sys/class/net/eth0/statistics/{rx,tx}_bytes)
+    echo $((received + sent))
+}
