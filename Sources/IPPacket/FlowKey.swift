@@ -1,0 +1,42 @@
+package import NetTypes
+
+/// The five values that name a flow of packets in one direction, packed for tables.
+
+package struct FlowKey: Equatable, Sendable, BitwiseCopyable {
+    @usableFromInline var source: IPv6Address
+    @usableFromInline var destination: IPv6Address
+    /// Source port, destination port, protocol, from the upper bits down; never 0, because the
+    /// lowest bit is set, so that a table can use a zero here for "nothing".
+    @usableFromInline var rest: UInt64
+
+    @inlinable
+    package init(protocol number: IPProtocol, source: Endpoint, destination: Endpoint) {
+        self.source = source.address.mapped
+        self.destination = destination.address.mapped
+        rest =
+            UInt64(source.port) << 48 | UInt64(destination.port) << 32
+            | UInt64(number.rawValue) << 8 | 1
+    }
+
+    /// The flow of the answers.
+    @inlinable package var reversed: Self {
+        var other = self
+        other.source = destination
+        other.destination = source
+        other.rest = rest << 16 & 0xFFFF << 48 | rest >> 16 & 0xFFFF << 32 | rest & 0xFFFF_FFFF
+        return other
+    }
+
+    /// A hash that is hard to steer without knowing `secret`, for tables of fixed size.
+    @inlinable package func hash(secret: UInt64) -> UInt64 {
+        // Folded multiplication (as in wyhash): every input word meets secret state.
+        var state = Self.mix(source.high ^ secret, source.low ^ 0xA076_1D64_78BD_642F)
+        state ^= Self.mix(destination.high ^ secret, destination.low ^ 0xE703_7ED1_A0B4_28DB)
+        return Self.mix(state ^ secret, rest ^ 0x8EBC_6AF0_9C88_C6E3)
+    }
+
+    @inlinable static func mix(_ left: UInt64, _ right: UInt64) -> UInt64 {
+        let product = left.multipliedFullWidth(by: right)
+        return product.high ^ product.low
+    }
+}
