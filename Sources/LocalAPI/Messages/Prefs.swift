@@ -1,0 +1,148 @@
+package import ControlMessages
+package import NetTypes
+
+/// The settings a person chose, kept across restarts. The JSON has the member names of Tailscale's.
+package struct Prefs: Equatable, Sendable {
+    /// Base URL of the coordination server; empty until one was named.
+    package var controlURL = ""
+    /// Whether to use the routes that other nodes offer.
+    package var acceptsRoutes = false
+    /// Whether to use the network's names and DNS servers.
+    package var acceptsDNS = true
+    /// Whether the tunnel is to be up.
+    package var wantsRunning = false
+    package var isLoggedOut = false
+    /// Whether to refuse all connections from peers.
+    package var shieldsUp = false
+    /// The name to be known by; empty for the name of the machine.
+    package var hostname = ""
+    package var advertisedTags: [String] = []
+    package var advertisedRoutes: [IPPrefix] = []
+    /// The user who, besides root, may change this node; empty for none.
+    package var operatorUser = ""
+
+    package init() {}
+}
+
+/// The settings to change; nil leaves one as it is.
+package struct PrefsChange: Equatable, Sendable {
+    package var controlURL: String?
+    package var acceptsRoutes: Bool?
+    package var acceptsDNS: Bool?
+    package var wantsRunning: Bool?
+    package var isLoggedOut: Bool?
+    package var shieldsUp: Bool?
+    package var hostname: String?
+    package var advertisedTags: [String]?
+    package var advertisedRoutes: [IPPrefix]?
+    package var operatorUser: String?
+
+    package init() {}
+
+    package var isEmpty: Bool { self == PrefsChange() }
+}
+
+extension Prefs {
+    /// Sets what `change` names and leaves the rest.
+    package mutating func apply(_ change: PrefsChange) {
+        controlURL = change.controlURL ?? controlURL
+        acceptsRoutes = change.acceptsRoutes ?? acceptsRoutes
+        acceptsDNS = change.acceptsDNS ?? acceptsDNS
+        wantsRunning = change.wantsRunning ?? wantsRunning
+        isLoggedOut = change.isLoggedOut ?? isLoggedOut
+        shieldsUp = change.shieldsUp ?? shieldsUp
+        hostname = change.hostname ?? hostname
+        advertisedTags = change.advertisedTags ?? advertisedTags
+        advertisedRoutes = change.advertisedRoutes ?? advertisedRoutes
+        operatorUser = change.operatorUser ?? operatorUser
+    }
+}
+
+extension Prefs: JSONReadable, JSONWritable {
+    package init(json: JSON) throws(MessageDecodingError) {
+        let object = try JSONObject(json: json)
+        controlURL = try object.read("ControlURL", or: "")
+        acceptsRoutes = try object.read("RouteAll", or: false)
+        acceptsDNS = try object.read("CorpDNS", or: true)
+        wantsRunning = try object.read("WantRunning", or: false)
+        isLoggedOut = try object.read("LoggedOut", or: false)
+        shieldsUp = try object.read("ShieldsUp", or: false)
+        hostname = try object.read("Hostname", or: "")
+        advertisedTags = try object.read("AdvertiseTags", or: [])
+        advertisedRoutes = try object.read("AdvertiseRoutes", or: [])
+        operatorUser = try object.read("OperatorUser", or: "")
+    }
+
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.keep("ControlURL", controlURL)
+            writer.keep("RouteAll", acceptsRoutes)
+            writer.keep("CorpDNS", acceptsDNS)
+            writer.keep("WantRunning", wantsRunning)
+            writer.keep("LoggedOut", isLoggedOut)
+            writer.keep("ShieldsUp", shieldsUp)
+            writer.keep("AdvertiseTags", advertisedTags)
+            writer.keep("Hostname", hostname)
+            writer.keep("AdvertiseRoutes", advertisedRoutes)
+            writer.omit("OperatorUser", operatorUser)
+        }
+    }
+}
+
+/// A masked form: each member that is to be set is named a second time with `Set` at its end.
+extension PrefsChange: JSONReadable, JSONWritable {
+    package init(json: JSON) throws(MessageDecodingError) {
+        let object = try JSONObject(json: json)
+        let prefs = try Prefs(json: json)
+        for member in object.members where member.name.hasSuffix("Set") {
+            guard member.value == .bool(true) else { continue }
+            switch member.name.dropLast(3) {
+            case "ControlURL": controlURL = prefs.controlURL
+            case "RouteAll": acceptsRoutes = prefs.acceptsRoutes
+            // The value of a masked form defaults to false, unlike that of a stored one.
+            case "CorpDNS": acceptsDNS = try object.read("CorpDNS", or: false)
+            case "WantRunning": wantsRunning = prefs.wantsRunning
+            case "LoggedOut": isLoggedOut = prefs.isLoggedOut
+            case "ShieldsUp": shieldsUp = prefs.shieldsUp
+            case "AdvertiseTags": advertisedTags = prefs.advertisedTags
+            case "Hostname": hostname = prefs.hostname
+            case "AdvertiseRoutes": advertisedRoutes = prefs.advertisedRoutes
+            case "OperatorUser": operatorUser = prefs.operatorUser
+            default:
+                throw MessageDecodingError(
+                    path: member.name, .unreadable(expected: "a setting this node has"))
+            }
+        }
+    }
+
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            func set(_ name: String, _ value: (some JSONWritable)?) {
+                guard let value else { return }
+                writer.keep(name, value)
+                writer.keep(name + "Set", true)
+            }
+            set("ControlURL", controlURL)
+            set("RouteAll", acceptsRoutes)
+            set("CorpDNS", acceptsDNS)
+            set("WantRunning", wantsRunning)
+            set("LoggedOut", isLoggedOut)
+            set("ShieldsUp", shieldsUp)
+            set("AdvertiseTags", advertisedTags)
+            set("Hostname", hostname)
+            set("AdvertiseRoutes", advertisedRoutes)
+            set("OperatorUser", operatorUser)
+        }
+    }
+}
+
+extension StartOptions: JSONReadable, JSONWritable {
+    package init(json: JSON) throws(MessageDecodingError) {
+        let key = try JSONObject(json: json).read("AuthKey", or: "")
+        authKey = key.isEmpty ? nil : key
+    }
+
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in writer.omit("AuthKey", authKey ?? "") }
+    }
+}
