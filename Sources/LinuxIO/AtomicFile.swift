@@ -1,0 +1,74 @@
+internal import Glibc
+
+/// Whole files that are replaced at once: a reader, or a machine that loses power, sees the old
+/// content or the new one and nothing between.
+package enum AtomicFile {
+    /// Replaces `path` by `bytes`: written beside it, flushed to the disk, renamed over it. The file
+    /// gets `mode` whatever the umask; the default keeps secrets from other users.
+    package static func write(
+        _ bytes: [UInt8], to path: String, mode: UInt32 = 0o600
+    ) throws(SystemError) {
+        let temporary = path + ".new"
+        let file = Descriptor(
+            owning: try open(
+                temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode,
+                operation: "create \(temporary)"))
+        // An earlier, looser mode of a left-over file must not stay.
+        try result(fchmod(file.raw, mode), "set the mode of \(temporary)")
+        var written = 0
+        while written < bytes.count {
+            let count = unsafe bytes.withUnsafeBytes { buffer in
+                unsafe Glibc.write(file.raw, buffer.baseAddress! + written, buffer.count - written)
+            }
+            if count < 0, errno == EINTR { continue }
+            try result(Int32(truncatingIfNeeded: min(count, 1)), "write \(temporary)")
+            written += count
+        }
+        try result(fsync(file.raw), "flush \(temporary)")
+        try result(unsafe rename(temporary, path), "rename \(temporary) to \(path)")
+        let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        let folder = Descriptor(
+            owning: try open(
+                directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, operation: "open \(directory)"))
+        try result(fsync(folder.raw), "flush \(directory)")
+    }
+
+    /// The content of a file of at most `limit` bytes; nil when there is no such file.
+    package static func read(
+        _ path: String, limit: Int = 64 << 20
+    ) throws(SystemError) -> [UInt8]? {
+        let raw = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        if raw < 0, errno == ENOENT { return nil }
+        try result(raw, "open \(path)")
+        let file = Descriptor(owning: raw)
+        var content: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = unsafe chunk.withUnsafeMutableBytes { buffer in
+                unsafe Glibc.read(file.raw, buffer.baseAddress!, buffer.count)
+            }
+            if count < 0, errno == EINTR { continue }
+            try result(Int32(truncatingIfNeeded: min(count, 1)), "read \(path)")
+            if count == 0 { return content }
+            guard content.count + count <= limit else {
+                throw SystemError("read \(path)", code: EFBIG)
+            }
+            content += chunk[..<count]
+        }
+    }
+
+    private static func open(
+        _ path: String, _ flags: Int32, _ mode: UInt32, operation: String
+    ) throws(SystemError) -> Int32 {
+        let raw = unsafe Glibc.open(path, flags, mode)
+        try result(raw, operation)
+        return raw
+    }
+
+    private static func result(
+        _ value: Int32, _ operation: @autoclosure () -> String
+    ) throws(SystemError) {
+        let code = errno
+        if value < 0 { throw SystemError(operation(), code: code) }
+    }
+}
