@@ -7,6 +7,7 @@ JOIN_KEY=
 
 # The directory with `skein` and `skein-server`: $SKEIN_BIN, or the newer build of this repository.
 find_programs() {
+    need curl
     [[ -z ${SKEIN_BIN-} ]] || return 0
     local build
     for build in "$REPOSITORY"/.build/{release,debug}; do
@@ -103,10 +104,12 @@ start_server() {
     prepare_server
     launch mesh mesh "$SKEIN_BIN/skein-server" serve --config /run/lab/mesh/config.toml
     await 10 server_answers
+    alive mesh || fail "skein-server ended instead of serving"
     [[ -n $JOIN_KEY ]] || administer users create lab >/dev/null
     JOIN_KEY=${JOIN_KEY:-$(new_key --reusable)}
 }
 
+# Or is gone: then there is nothing to wait for.
 server_answers() {
     alive mesh || return 0
     on mesh curl -fsS -m 1 "http://127.0.0.1:8080/key?v=113" >/dev/null
@@ -132,6 +135,7 @@ start_node() {
     launch "$name" "$name" "$SKEIN_BIN/skein" daemon --state-dir "/run/lab/$name/state" \
         --socket "/run/lab/$name/skein.sock" --port "$SKEIN_PORT" --tun skein0 "$@"
     await 10 daemon_answers "$name"
+    alive "$name" || fail "the daemon of $name ended instead of running"
 }
 
 daemon_answers() {
@@ -203,4 +207,19 @@ mesh_bytes() {
     local received sent
     { read -r received && read -r sent; } < <(on mesh cat /sys/class/net/eth0/statistics/{rx,tx}_bytes)
     echo $((received + sent))
+}
+
+# memory_kb PROGRAM: resident memory of a running program.
+memory_kb() {
+    sed -nE 's/^VmRSS:\s+([0-9]+) kB/\1/p' "/proc/${PID[$1]}/status"
+}
+
+# complains NAME SECONDS PATTERN: the program ends by itself with an error, and its last lines say why.
+complains() {
+    await "$2" gone "$1"
+    forget "$1"
+    ((EXIT_STATUS != 0)) || fail "$1 ended with status 0"
+    LAST_OUTPUT=$(tail -n 5 "$LOGS/$1.log")
+    says "$3"
+    [[ $LAST_OUTPUT != *"Fatal error"* ]] || fail "$1 trapped: $LAST_OUTPUT"
 }
