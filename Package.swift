@@ -175,13 +175,12 @@ let package = Package(
             ]),
         driver(
             "ControlTransport",
-            ["NetTypes", "CryptoPrimitives", "Noise", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL"]),
+            ["NetTypes", "CryptoPrimitives", "Noise", "NIOCore", "NIOHTTP1", "NIOHTTP2"]),
         driver(
             "ControlClient",
             [
-                "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression",
-                "ControlTransport",
-                "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL", "Logging",
+                "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Noise",
+                "ControlTransport", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL", "Logging",
             ]),
         driver(
             "RelayServer",
@@ -203,8 +202,15 @@ let package = Package(
         tests("LinuxRouter", ["NetTypes", "Netlink", "LinuxIO", "TunDevice", "NetworkSandbox"]),
         tests("NetworkMonitor", ["NetTypes", "Netlink", "LinuxIO", "TunDevice", "NetworkSandbox"]),
         tests("DERPClient", ["NetTypes", "CryptoPrimitives", "DERP", "RelayServer", "NIOPosix"]),
-        tests("ControlTransport", ["NetTypes", "CryptoPrimitives", "Noise", "NIOEmbedded"]),
-        tests("ControlClient", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
+        tests(
+            "ControlTransport",
+            [
+                "NetTypes", "CryptoPrimitives", "Noise", "NIOCore", "NIOEmbedded", "NIOHTTP1",
+                "NIOHTTP2", "NIOHPACK",
+            ]),
+        tests(
+            "ControlClient",
+            ["NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "NIOCore"]),
         tests("RelayServer", ["NetTypes", "CryptoPrimitives", "DERP"]),
         tests("STUNServer", ["NetTypes", "STUN"]),
         tests(
