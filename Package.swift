@@ -180,7 +180,8 @@ let package = Package(
             "ControlClient",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Noise",
-                "ControlTransport", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL", "Logging",
+                "ControlTransport", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK",
+                "NIOSSL", "Logging",
             ]),
         driver(
             "RelayServer",
@@ -191,10 +192,8 @@ let package = Package(
             ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "GRDB", "Logging"]),
         driver(
             "LocalAPI",
-            [
-                "CLinux", "NetTypes", "ControlMessages", "NIOCore", "NIOPosix", "NIOHTTP1",
-                "Logging",
-            ]),
+            ["NetTypes", "ControlMessages", "NIOCore", "NIOPosix", "NIOHTTP1", "Logging"]),
+        driver("FakeNode", ["NetTypes", "ControlMessages", "LocalAPI"]),
         tests("LinuxIO", ["NetTypes"]),
         tests("TunDevice", ["NetTypes", "LinuxIO", "CLinux", "NetworkSandbox"]),
         tests("UDPSocket", ["NetTypes", "LinuxIO"]),
@@ -215,7 +214,9 @@ let package = Package(
         tests("STUNServer", ["NetTypes", "STUN"]),
         tests(
             "ServerStore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination"]),
-        tests("LocalAPI", ["NetTypes", "ControlMessages", "NIOCore", "NIOPosix"]),
+        tests(
+            "LocalAPI",
+            ["NetTypes", "ControlMessages", "FakeNode", "NIOCore", "NIOPosix", "Logging"]),
 
         // Floor 4: programs as libraries
         service(
@@ -263,7 +264,12 @@ let package = Package(
         ),
         program("skein", ["SkeinCLI"]),
         program("skein-server", ["SkeinServerCLI"]),
-        tests("SkeinCLI", ["NetTypes", "ControlMessages", "LocalAPI", "ArgumentParser"]),
+        tests(
+            "SkeinCLI",
+            [
+                "NetTypes", "ControlMessages", "LocalAPI", "FakeNode", "ArgumentParser", "NIOPosix",
+                "Logging",
+            ]),
         tests("SkeinServerCLI", []),
         .testTarget(name: "ArchitectureTests", swiftSettings: modern),
     ],

@@ -47,6 +47,7 @@ package struct Hostinfo: Equatable, Sendable {
         set { set("Services", newValue) }
     }
     package var netInfo: NetInfo? {
+        // What a peer wrote in a form we do not know counts as not written.
         get { members["NetInfo"].flatMap { try? NetInfo(json: $0) } }
         set { members["NetInfo"] = newValue.map { .object($0.members) } }
     }
@@ -136,15 +137,18 @@ package struct NetInfo: Equatable, Sendable {
     }
     /// Seconds to each region and family: keys such as `999-v4`.
     package var regionLatency: [String: Double] {
+        // What a peer wrote in a form we do not know counts as not written.
         get {
             members["DERPLatency"].flatMap { try? [String: Double](json: $0) } ?? [:]
         }
         set {
+            // What we write is JSON.
             members["DERPLatency"] =
                 newValue.isEmpty ? nil : try? JSON(parsing: newValue.jsonBytes)
         }
     }
 
+    // As above: another form counts as not written.
     private func number(_ name: String) -> Int? { members[name].flatMap { try? Int(json: $0) } }
     private func flag(_ name: String) -> Bool? { members[name].flatMap { try? Bool(json: $0) } }
     private mutating func setFlag(_ name: String, _ value: Bool?) {
