@@ -5,8 +5,8 @@ package import NetTypes
 package struct FlowKey: Equatable, Sendable, BitwiseCopyable {
     @usableFromInline var source: IPv6Address
     @usableFromInline var destination: IPv6Address
-    /// Source port, destination port, protocol, from the upper bits down; never 0, because the
-    /// lowest bit is set, so that a table can use a zero here for "nothing".
+    /// Source port, destination port, protocol, from the upper bits down. The lowest bit is set in
+    /// all but `none`.
     @usableFromInline var rest: UInt64
 
     @inlinable
@@ -16,6 +16,15 @@ package struct FlowKey: Equatable, Sendable, BitwiseCopyable {
         rest =
             UInt64(source.port) << 48 | UInt64(destination.port) << 32
             | UInt64(number.rawValue) << 8 | 1
+    }
+
+    /// Equal to no flow of a packet: what an empty place of a table holds.
+    package static var none: Self {
+        var flow = Self(
+            protocol: IPProtocol(rawValue: 0), source: Endpoint(.v4(.any), port: 0),
+            destination: Endpoint(.v4(.any), port: 0))
+        flow.rest = 0
+        return flow
     }
 
     /// The flow of the answers.
