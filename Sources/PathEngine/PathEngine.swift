@@ -1,1 +1,183 @@
-// Nothing here yet.
+package import CryptoPrimitives
+import Disco
+package import NetTypes
+
+/// Finds and keeps the best path to each peer of a node (Tailscale's disco protocol).
+///
+/// **The relay is always there, a direct path is won.** Traffic to a peer starts by the relay at
+/// once. At the same moment a *discovery round* begins: every *candidate* (endpoints from the netmap,
+/// from the peer's CallMeMaybe, sources of its valid packets) is pinged at 0, 50, 150, 350 and
+/// 750 ms, and a CallMeMaybe by relay asks the peer to do the same, with the endpoints that are known
+/// now. If those may have lost their NAT mapping, fresh ones are asked for and a second CallMeMaybe
+/// follows when they differ. Two packets that cross in this way open both NATs. Rounds go on, ever
+/// more slowly, while traffic flows without a direct path.
+///
+/// **Triggered checks.** A valid ping from a candidate that has not proven itself is answered and
+/// pinged back at once, so that both sides learn of a path in the same round trip. A CallMeMaybe is
+/// answered by pings and, unless the peer has just been told, by our own.
+///
+/// **Proof.** Only a pong (a round trip of ours) selects a path. A selected path is *trusted* and
+/// carries traffic alone for 6.5 s after a pong or after data that came on it; heartbeats renew this
+/// every 3 s while the session is active, that is, until 45 s after the last packet we sent. An idle peer gets nothing.
+///
+/// **Choice.** Of the paths that answer, the one of least cost (`PathScore`: smoothed round trip,
+/// weighed by kind of address) is selected; another takes over only when it is better by a margin. The
+/// second best is pinged every 12 s, so that its NAT mapping lives.
+///
+/// **Doubt.** When a packet sent on a trusted path is not followed by anything on that path within
+/// the time of two round trips (100 ms at least), or a heartbeat is not answered within a second, or
+/// the peer starts to speak from elsewhere, the path is *verified*: pinged at 0, 100, 350 … ms. No
+/// answer within the same patience, and it *fails*: the relay carries a copy of everything and a
+/// discovery round with CallMeMaybe begins. A pong ends the doubt at once; five seconds without one
+/// and the path is given up.
+///
+/// **What is believed.** Disco messages are opened only from disco keys of peers. A relayed one must
+/// come from the node that owns the key; a ping that names a node must name that one; a pong must
+/// answer a ping of ours; CallMeMaybe is taken by relay only. Every table, queue and rate is bounded
+/// (`PathTiming`).
+///
+/// **Driving it.** One owner. After each call drain `pollTransmit` and `pollEvent`, then sleep until
+/// `nextDeadline` and call `handleTimeout`. `route` and `noteReceived` are for every packet: constant
+/// time, no allocation. Peers are named by small integers that the caller chooses.
+package struct PathEngine<Random: RandomNumberGenerator>: ~Copyable {
+    let nodeKey: NodeKey
+    let discoKey: PrivateKey<DiscoKind>
+    let settings: PathSettings
+    var random: Random
+
+    /// By the caller's index.
+    var peers: [Peer?] = []
+    /// Those with a deadline, without order.
+    var scheduled: [Int] = []
+    /// No later than the earliest deadline of a peer.
+    var deadline: MonotonicInstant?
+    /// Several nodes of one machine may share a disco key.
+    var indicesByDiscoKey: [DiscoKey: [Int]] = [:]
+    var indicesByNodeKey: [NodeKey: Int] = [:]
+
+    var ownEndpoints = OwnEndpoints()
+    var endpointsRequestedAt = MonotonicInstant.never
+    var pingBudget = TokenBucket(burst: 1_000, interval: .milliseconds(2))
+    var transmits = BoundedQueue<PathTransmit>(capacity: PathTiming.transmitQueueMax)
+    var events = BoundedQueue<PathEvent>(capacity: PathTiming.eventQueueMax)
+    var actions: [PeerAction] = []
+    var countersStorage = PathCounters()
+
+    /// `random` makes transaction IDs and nonces: outside of tests it must be `SecureRandom`.
+    package init(
+        nodeKey: NodeKey, discoKey: PrivateKey<DiscoKind>, settings: PathSettings = PathSettings(),
+        random: Random
+    ) {
+        self.nodeKey = nodeKey
+        self.discoKey = discoKey
+        self.settings = settings
+        self.random = random
+    }
+
+    /// The next disco message to send; call until nil.
+    package mutating func pollTransmit() -> PathTransmit? { transmits.popFirst() }
+
+    /// The next thing to tell somebody; call until nil.
+    package mutating func pollEvent() -> PathEvent? { events.popFirst() }
+
+    /// When `handleTimeout` is due.
+    package var nextDeadline: MonotonicInstant? { deadline }
+
+    package var counters: PathCounters {
+        var counters = countersStorage
+        counters.transmitsDropped += transmits.dropped
+        counters.eventsDropped = events.dropped
+        return counters
+    }
+
+    /// Does what is due. Being called ten seconds late means that the machine slept, and counts as a
+    /// change of the network.
+    package mutating func handleTimeout(at now: MonotonicInstant) {
+        guard let due = deadline, due <= now else { return }
+        if now - due >= PathTiming.suspendLateness { forgetProofs(at: now) }
+        var next: MonotonicInstant?
+        var kept = 0
+        for position in scheduled.indices {
+            let index = scheduled[position]
+            guard let peerDeadline = peers[index]?.deadline else {
+                peers[index]?.isScheduled = false
+                continue
+            }
+            if peerDeadline <= now {
+                peers[index]?.service(at: now, into: &actions)
+                perform(for: index, at: now)
+                let renewed = peers[index]?.nextDeadline(after: now)
+                peers[index]?.deadline = renewed
+            }
+            guard let renewed = peers[index]?.deadline else {
+                peers[index]?.isScheduled = false
+                continue
+            }
+            next = earliest(next, renewed)
+            scheduled[kept] = index
+            kept += 1
+        }
+        scheduled.removeLast(scheduled.count - kept)
+        deadline = next
+    }
+
+    /// Computes the peer's deadline anew after something happened to it.
+    mutating func reschedule(_ index: Int, at now: MonotonicInstant) {
+        let next = peers[index]?.nextDeadline(after: now)
+        peers[index]?.deadline = next
+        if let next { schedule(index, by: next) }
+    }
+
+    /// Lets `handleTimeout` look at the peer at `instant` or before.
+    @inline(__always)
+    mutating func schedule(_ index: Int, by instant: MonotonicInstant) {
+        if peers[index]?.isScheduled == false {
+            peers[index]?.isScheduled = true
+            scheduled.append(index)
+        }
+        deadline = earliest(deadline, instant)
+    }
+}
+
+/// What may differ between nodes.
+package struct PathSettings: Equatable, Sendable {
+    /// Loopback addresses are taken as candidates: for tests on one machine.
+    package var acceptsLoopback: Bool
+    /// Addresses inside the tunnel, which can never be a path to anyone.
+    package var tunnelPrefixes: [IPPrefix]
+
+    package init(acceptsLoopback: Bool = false, tunnelPrefixes: [IPPrefix] = []) {
+        self.acceptsLoopback = acceptsLoopback
+        self.tunnelPrefixes = tunnelPrefixes
+    }
+}
+
+/// First in, first out; what does not fit is dropped and counted.
+struct BoundedQueue<Element> {
+    private var elements: [Element] = []
+    private var head = 0
+    private let capacity: Int
+    private(set) var dropped = 0
+
+    init(capacity: Int) { self.capacity = capacity }
+
+    mutating func append(_ element: Element) {
+        guard elements.count - head < capacity else {
+            dropped += 1
+            return
+        }
+        elements.append(element)
+    }
+
+    mutating func popFirst() -> Element? {
+        guard head < elements.count else {
+            if head > 0 {
+                elements.removeAll(keepingCapacity: elements.capacity <= 64)
+                head = 0
+            }
+            return nil
+        }
+        defer { head += 1 }
+        return elements[head]
+    }
+}

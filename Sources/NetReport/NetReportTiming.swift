@@ -1,0 +1,38 @@
+import NetTypes
+
+/// Every length of time and every limit of the engine.
+enum NetReportTiming {
+    /// STUN answers are awaited this long, and a whole report is never longer than the second.
+    static var stunTimeout: Nanoseconds { .seconds(3) }
+    static var reportTimeout: Nanoseconds { .seconds(5) }
+    static var quickTimeout: Nanoseconds { .seconds(1) }
+    /// A report of all regions is due this long after the last one.
+    static var fullInterval: Nanoseconds { .minutes(5) }
+    /// While somebody needs our endpoints a report is made this often: shorter than any usual
+    /// lifetime of a NAT mapping.
+    static var refreshMin: Nanoseconds { .seconds(20) }
+    static var refreshSpan: Nanoseconds { .seconds(6) }
+    static let retryDelays: [Nanoseconds] = [.zero, .milliseconds(100), .milliseconds(200)]
+    /// Enough regions have answered: stragglers get at least this long after the start.
+    static var stragglerMin: Nanoseconds { .milliseconds(100) }
+    static var enoughRegions: Int { 3 }
+    /// Assumed of a region that has never answered.
+    static var unknownLatency: Nanoseconds { .milliseconds(200) }
+
+    /// Home is chosen by the best latency of this time.
+    static var historyDuration: Nanoseconds { .minutes(5) }
+    /// The old home stays unless another is better by both: this much, and a third.
+    static var homeMargin: Nanoseconds { .milliseconds(10) }
+    /// Something heard through the relay shows that it is reachable for so long; when nothing at all
+    /// answers, for the longer time.
+    static var heardDuration: Nanoseconds { .seconds(8) }
+    static var heardAloneDuration: Nanoseconds { .seconds(120) }
+
+    static var regionsMax: Int { 512 }
+    static var historyMax: Int { 32 }
+}
+
+extension MonotonicInstant {
+    /// Before anything that happens.
+    static var never: Self { Self(nanoseconds: 0) }
+}

@@ -1,0 +1,52 @@
+package import NetTypes
+
+extension PathEngine {
+    /// Our endpoints as announced to the control server and to peers.
+    package var announcedEndpoints: [OwnEndpoint] { ownEndpoints.list }
+
+    /// The addresses of our interfaces (not the tunnel's) with the port of the socket of their
+    /// family. Best before others.
+    package mutating func setLocalEndpoints(_ endpoints: [Endpoint], at now: MonotonicInstant) {
+        if ownEndpoints.setLocal(endpoints) { announce(at: now) }
+    }
+
+    /// What STUN servers say our endpoints are. Call it after each report, changed or not: it also
+    /// says that they are valid now.
+    package mutating func setReflexiveEndpoints(
+        _ endpoints: [Endpoint], mappingVaries: Bool, at now: MonotonicInstant
+    ) {
+        endpointsRequestedAt = .never
+        let changed = ownEndpoints.setReflexive(endpoints, mappingVaries: mappingVaries, at: now)
+        if changed { announce(at: now) }
+    }
+
+    private mutating func announce(at now: MonotonicInstant) {
+        events.append(.ownEndpointsChanged(ownEndpoints.list))
+        for index in peers.indices {
+            guard let peer = peers[index], peer.activity.isActive, !peer.isDirect(at: now) else {
+                continue
+            }
+            peers[index]?.signalling.request(generation: ownEndpoints.generation)
+            peers[index]?.serviceCallMeMaybe(at: now, into: &actions)
+            perform(for: index, at: now)
+            reschedule(index, at: now)
+        }
+    }
+
+    /// The network has changed (an address, the default route, sleep): nothing that was proven holds,
+    /// and whoever we talk to is looked for anew at once. Set the new local endpoints first.
+    package mutating func handleLinkChange(at now: MonotonicInstant) {
+        forgetProofs(at: now)
+        guard let due = deadline, due <= now else { return }
+        handleTimeout(at: now)
+    }
+
+    mutating func forgetProofs(at now: MonotonicInstant) {
+        ownEndpoints.expire()
+        endpointsRequestedAt = .never
+        for index in peers.indices where peers[index] != nil {
+            peers[index]?.forgetProofs(at: now)
+            reschedule(index, at: now)
+        }
+    }
+}

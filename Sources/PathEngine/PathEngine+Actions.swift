@@ -1,0 +1,89 @@
+import Disco
+import NetTypes
+
+extension PathEngine {
+    /// Carries out what the peer's machine asked for.
+    mutating func perform(for index: Int, at now: MonotonicInstant) {
+        var position = 0
+        while position < actions.count {
+            let action = actions[position]
+            position += 1
+            switch action {
+            case .ping(let endpoint): sendProbe(to: endpoint, of: index, at: now)
+            case .callMeMaybeWanted:
+                peers[index]?.signalling.request(generation: ownEndpoints.generation)
+                peers[index]?.serviceCallMeMaybe(at: now, into: &actions)
+            case .callMeMaybe: sendCallMeMaybe(to: index, at: now)
+            case .pathChanged(let direct):
+                events.append(.pathChanged(peer: index, direct: direct))
+            case .pingTimedOut(let id): events.append(.pingTimedOut(id: id, peer: index))
+            }
+        }
+        actions.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func sendProbe(
+        to endpoint: Endpoint, of index: Int, at now: MonotonicInstant
+    ) {
+        guard peers[index]?.pingBudget.take(at: now) == true, pingBudget.take(at: now) else {
+            countersStorage.transmitsDropped += 1
+            return
+        }
+        sendPing(to: .udp(endpoint), of: index, request: nil, at: now)
+    }
+
+    /// `request` is the ID of a ping that a person asked for.
+    mutating func sendPing(
+        to destination: PathDestination, of index: Int, request: UInt64?, at now: MonotonicInstant
+    ) {
+        let id = PingID(random: &random)
+        guard send(.ping(id, nodeKey: nodeKey), to: destination, of: index) else { return }
+        countersStorage.pingsSent += 1
+        peers[index]?.pings.insert(
+            OutstandingPings.Ping(id: id, destination: destination, sentAt: now, request: request))
+    }
+
+    /// Tells the peer our endpoints by relay. With none to tell, the message waits for the STUN round
+    /// that is asked for; with old ones it goes out and that round may bring another.
+    private mutating func sendCallMeMaybe(to index: Int, at now: MonotonicInstant) {
+        if !ownEndpoints.areFresh(at: now) { requestFreshEndpoints(at: now) }
+        guard let peer = peers[index], let region = peer.relayRegion else { return }
+        let endpoints = ownEndpoints.list.map(\.endpoint)
+        guard !endpoints.isEmpty,
+            send(
+                .callMeMaybe(endpoints),
+                to: .relay(region: region, to: peer.configuration.nodeKey), of: index)
+        else { return }
+        countersStorage.callMeMaybesSent += 1
+        peers[index]?.signalling.noteSent(generation: ownEndpoints.generation, at: now)
+    }
+
+    private mutating func requestFreshEndpoints(at now: MonotonicInstant) {
+        guard
+            endpointsRequestedAt == .never
+                || now - endpointsRequestedAt >= PathTiming.endpointRequestGap
+        else { return }
+        endpointsRequestedAt = now
+        events.append(.freshEndpointsWanted)
+    }
+
+    /// Seals a message for the peer and queues it. False when it has no usable disco key.
+    mutating func send(
+        _ message: DiscoMessage, to destination: PathDestination, of index: Int
+    ) -> Bool {
+        guard let box = discoBox(of: index) else { return false }
+        let plaintext = message.encoded()
+        let bytes = unsafe box.seal(plaintext.span.bytes, random: &random)
+        transmits.append(PathTransmit(destination: destination, bytes: bytes))
+        return true
+    }
+
+    /// The peer's box, made at first use.
+    mutating func discoBox(of index: Int) -> DiscoBox? {
+        guard let peer = peers[index], peer.canProbe else { return nil }
+        if let box = peer.box { return box }
+        let box = DiscoBox(own: discoKey, peer: peer.configuration.discoKey)
+        peers[index]?.box = box
+        return box
+    }
+}

@@ -1,0 +1,156 @@
+package import NetTypes
+
+/// Where a packet came from.
+package enum PacketSource: Hashable, Sendable {
+    case udp(Endpoint)
+    /// By relay; the relay vouches for the sender's node key.
+    case relay(region: Int, from: NodeKey)
+}
+
+/// Where a disco message goes.
+package enum PathDestination: Hashable, Sendable {
+    case udp(Endpoint)
+    case relay(region: Int, to: NodeKey)
+}
+
+/// One disco message to send.
+package struct PathTransmit: Equatable, Sendable {
+    package var destination: PathDestination
+    package var bytes: [UInt8]
+}
+
+/// How to send a peer's WireGuard packets now: directly, by relay, both at once while the direct path
+/// is in doubt, or not at all.
+package struct PathRoute: Equatable, Sendable, BitwiseCopyable {
+    package var direct: Endpoint?
+    package var relayRegion: Int?
+
+    package var isUnreachable: Bool { direct == nil && relayRegion == nil }
+}
+
+/// What the netmap says about reaching a peer.
+package struct PathPeer: Equatable, Sendable {
+    package var nodeKey: NodeKey
+    /// Zero while the peer has announced none: it is then reached by relay only.
+    package var discoKey: DiscoKey
+    package var homeRelay: Int?
+    package var endpoints: [Endpoint]
+
+    package init(
+        nodeKey: NodeKey, discoKey: DiscoKey, homeRelay: Int?, endpoints: [Endpoint]
+    ) {
+        self.nodeKey = nodeKey
+        self.discoKey = discoKey
+        self.homeRelay = homeRelay
+        self.endpoints = endpoints
+    }
+}
+
+/// One of this node's own endpoints, as announced to the control server and in CallMeMaybe.
+package struct OwnEndpoint: Hashable, Sendable {
+    package enum Kind: Sendable {
+        /// An address of an interface with the port of our socket.
+        case local
+        /// As a STUN server saw us.
+        case reflexive
+        /// The address STUN servers see with our own port: a guess that a port is forwarded by hand,
+        /// made where the NAT varies its mapping.
+        case reflexiveAddressLocalPort
+    }
+    package var endpoint: Endpoint
+    package var kind: Kind
+
+    package init(_ endpoint: Endpoint, _ kind: Kind) {
+        self.endpoint = endpoint
+        self.kind = kind
+    }
+}
+
+package enum PathEvent: Equatable, Sendable {
+    /// The set of our endpoints changed: tell the control server.
+    case ownEndpointsChanged([OwnEndpoint])
+    /// Our endpoints are older than a NAT mapping is sure to last and somebody is about to be told of
+    /// them: ask a STUN server (`NetReportEngine.startQuick`) and report by `setReflexiveEndpoints`.
+    case freshEndpointsWanted
+    /// Traffic to a peer takes another way than before. Nil: by relay.
+    case pathChanged(peer: Int, direct: Endpoint?)
+    /// Answer to `startPing`.
+    case pingAnswered(id: UInt64, peer: Int, from: PathDestination, roundTrip: Nanoseconds)
+    /// No answer came within five seconds.
+    case pingTimedOut(id: UInt64, peer: Int)
+}
+
+/// The paths a `startPing` probes.
+package enum PingScope: Sendable {
+    /// The one that traffic takes now; by relay when there is no direct one.
+    case current
+    /// Every candidate and the relay: one event for each that answers.
+    case all
+}
+
+/// What is known about a peer's paths, for `status` and `debug`.
+package struct PathStatus: Equatable, Sendable {
+    package var nodeKey: NodeKey
+    package var discoKey: DiscoKey
+    /// The direct path, while it is trusted.
+    package var currentEndpoint: Endpoint?
+    package var relayRegion: Int?
+    /// Smoothed round trip of the current endpoint.
+    package var roundTrip: Nanoseconds?
+    /// We sent something within the last 45 seconds.
+    package var isActive: Bool
+    package var lastSentAt: MonotonicInstant?
+    package var lastReceivedAt: MonotonicInstant?
+    package var candidates: [CandidateStatus]
+
+    package struct CandidateStatus: Equatable, Sendable {
+        package var endpoint: Endpoint
+        package var sources: CandidateSources
+        package var roundTrip: Nanoseconds?
+        package var lastPongAt: MonotonicInstant?
+        package var pingsSent: Int
+        package var pongsReceived: Int
+    }
+}
+
+/// How we came to know an address of a peer.
+package struct CandidateSources: OptionSet, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    package static var netmap: Self { Self(rawValue: 1) }
+    package static var callMeMaybe: Self { Self(rawValue: 2) }
+    /// A valid ping or authenticated data came from there.
+    package static var observed: Self { Self(rawValue: 4) }
+}
+
+/// Why an incoming disco message was not acted upon.
+package enum PathDropReason: Int, CaseIterable, Sendable {
+    case notDisco
+    /// No peer has this disco key.
+    case unknownSender
+    /// The relay names a sender that the disco key does not belong to, or the ping another node.
+    case senderMismatch
+    case notAuthentic
+    case malformed
+    /// A message type or version of the future, or one about peer relays.
+    case ignoredType
+    /// CallMeMaybe that did not come by relay.
+    case wrongCarrier
+    /// A pong that answers no ping of ours.
+    case unknownPing
+    case rateLimited
+}
+
+package struct PathCounters: Equatable, Sendable {
+    package var pingsSent = 0
+    package var pongsSent = 0
+    package var callMeMaybesSent = 0
+    package var pingsReceived = 0
+    package var pongsReceived = 0
+    package var callMeMaybesReceived = 0
+    /// Messages not sent because the queue to the driver was full or a rate was reached.
+    package var transmitsDropped = 0
+    package var eventsDropped = 0
+    package var dropped: [PathDropReason: Int] = [:]
+}

@@ -1,0 +1,80 @@
+package import NetTypes
+
+extension PathEngine {
+    /// Adds the peer of index `index`, or brings it up to date. Its paths survive as long as either
+    /// its node key or its disco key stays.
+    package mutating func upsertPeer(
+        _ configuration: PathPeer, index: Int, at now: MonotonicInstant
+    ) {
+        precondition((0..<PathTiming.peersMax).contains(index), "peer index out of range")
+        while peers.count <= index { peers.append(nil) }
+        if let old = peers[index]?.configuration {
+            let isSameMachine =
+                old.nodeKey == configuration.nodeKey
+                || old.discoKey == configuration.discoKey && !old.discoKey.isZero
+            if isSameMachine { unlink(old, from: index) } else { removePeer(index: index) }
+        }
+        if let old = peers[index]?.configuration {
+            peers[index]?.configuration = configuration
+            if old.discoKey != configuration.discoKey {
+                // The peer has restarted. It cannot open what we sealed before, and may be elsewhere.
+                peers[index]?.box = nil
+                peers[index]?.forgetProofs(at: now)
+            }
+        } else {
+            peers[index] = Peer(configuration)
+            scheduled.reserveCapacity(peers.count)
+        }
+        link(configuration, to: index)
+        let usable = configuration.endpoints.filter { CandidateFilter.accepts($0, settings) }
+        peers[index]?.setNetmapEndpoints(usable, at: now)
+        reschedule(index, at: now)
+    }
+
+    package mutating func removePeer(index: Int) {
+        guard index < peers.count, let configuration = peers[index]?.configuration else { return }
+        unlink(configuration, from: index)
+        peers[index] = nil
+        scheduled.removeAll { $0 == index }
+    }
+
+    private mutating func link(_ configuration: PathPeer, to index: Int) {
+        indicesByNodeKey[configuration.nodeKey] = index
+        guard !configuration.discoKey.isZero else { return }
+        indicesByDiscoKey[configuration.discoKey, default: []].append(index)
+    }
+
+    private mutating func unlink(_ configuration: PathPeer, from index: Int) {
+        if indicesByNodeKey[configuration.nodeKey] == index {
+            indicesByNodeKey[configuration.nodeKey] = nil
+        }
+        indicesByDiscoKey[configuration.discoKey]?.removeAll { $0 == index }
+        if indicesByDiscoKey[configuration.discoKey]?.isEmpty == true {
+            indicesByDiscoKey[configuration.discoKey] = nil
+        }
+    }
+
+    /// The index of the peer with this node key.
+    package func index(of nodeKey: NodeKey) -> Int? { indicesByNodeKey[nodeKey] }
+
+    /// Nil when there is no such peer.
+    package func status(of index: Int, at now: MonotonicInstant) -> PathStatus? {
+        guard index < peers.count, let peer = peers[index] else { return nil }
+        let known = { (instant: MonotonicInstant) in instant == .never ? nil : instant }
+        let current = peer.isDirect(at: now) ? peer.selection.endpoint : nil
+        return PathStatus(
+            nodeKey: peer.configuration.nodeKey, discoKey: peer.configuration.discoKey,
+            currentEndpoint: current, relayRegion: peer.relayRegion,
+            roundTrip: current.flatMap { peer.candidates[$0]?.quality.roundTrip },
+            isActive: peer.isInSession(at: now), lastSentAt: known(peer.activity.lastSentAt),
+            lastReceivedAt: known(peer.activity.lastReceivedAt),
+            candidates: peer.candidates.candidates.map { candidate in
+                PathStatus.CandidateStatus(
+                    endpoint: candidate.endpoint, sources: candidate.sources,
+                    roundTrip: candidate.quality.roundTrip,
+                    lastPongAt: known(candidate.quality.lastPongAt),
+                    pingsSent: candidate.quality.pingsSent,
+                    pongsReceived: candidate.quality.pongsReceived)
+            })
+    }
+}

@@ -1,0 +1,144 @@
+import CryptoPrimitives
+import Disco
+import NetTypes
+
+/// What a peer's machine wants done; the engine seals, queues and counts.
+enum PeerAction: Equatable {
+    case ping(Endpoint)
+    /// Data wants a direct path: tell the peer where we are, as soon as the rate allows.
+    case callMeMaybeWanted
+    /// Tell it now.
+    case callMeMaybe
+    case pathChanged(Endpoint?)
+    case pingTimedOut(UInt64)
+}
+
+/// All that is known about one peer's paths. Its concerns lie in files of their own:
+/// `Peer+Candidates`, `Peer+Discovery`, `Peer+Selection`, `Peer+CallMeMaybe`.
+struct Peer {
+    var configuration: PathPeer
+    /// Made when first needed; nil as well when the peer has no usable disco key.
+    var box: DiscoBox?
+    var candidates = CandidateTable()
+    var selection = Selection()
+    var discovery = Discovery()
+    var signalling = Signalling()
+    var activity = Activity()
+    var pings = OutstandingPings()
+    /// Bounds the pings sent to, and the pongs sent for, this peer.
+    var pingBudget = TokenBucket(burst: 120, interval: .milliseconds(25))
+    var pongBudget = TokenBucket(burst: 200, interval: .milliseconds(20))
+    /// The region through which the peer's packets last came.
+    var lastRelayRegion: Int?
+    /// The last source of data that was not the selected path, looked at once a second.
+    var lastOtherSource: Endpoint?
+    var lastOtherSourceAt = MonotonicInstant.never
+    /// When `service` is next due. Kept by the engine.
+    var deadline: MonotonicInstant?
+    var isScheduled = false
+
+    init(_ configuration: PathPeer) { self.configuration = configuration }
+
+    /// When we last heard from and wrote to the peer. `.never` as long as we have not.
+    struct Activity {
+        var lastSentAt = MonotonicInstant.never
+        var lastReceivedAt = MonotonicInstant.never
+        /// The peer last showed that the selected path works, by data or a pong on it.
+        var lastProofAt = MonotonicInstant.never
+        /// The first packet sent since then.
+        var firstUnansweredAt = MonotonicInstant.never
+        /// The session is served: timers run.
+        var isActive = false
+    }
+
+    var canProbe: Bool { !configuration.discoKey.isZero }
+    var relayRegion: Int? { configuration.homeRelay ?? lastRelayRegion }
+
+    /// The direct path carries the peer's traffic alone.
+    func isDirect(at now: MonotonicInstant) -> Bool { selection.isTrusted(at: now) }
+
+    func isInSession(at now: MonotonicInstant) -> Bool {
+        activity.lastSentAt != .never && now - activity.lastSentAt < PathTiming.sessionTimeout
+    }
+
+    // MARK: Time
+
+    /// Does whatever is due.
+    mutating func service(at now: MonotonicInstant, into actions: inout [PeerAction]) {
+        pings.expire(at: now) { actions.append(.pingTimedOut($0)) }
+        switch (activity.isActive, isInSession(at: now)) {
+        case (true, false): endSession()
+        case (false, true): beginSession(at: now)
+        default: break
+        }
+        if activity.isActive, canProbe {
+            serviceSelection(at: now, into: &actions)
+            serviceDiscovery(at: now, into: &actions)
+        }
+        serviceCallMeMaybe(at: now, into: &actions)
+        serviceProbes(at: now, into: &actions)
+    }
+
+    /// When `service` should be called next; nil for an idle peer.
+    func nextDeadline(after now: MonotonicInstant) -> MonotonicInstant? {
+        var next = earliest(pings.requestDeadline, probeDeadline)
+        next = earliest(next, callMeMaybeDeadline)
+        if isInSession(at: now), !activity.isActive { return now }
+        if activity.isActive {
+            next = earliest(next, activity.lastSentAt + PathTiming.sessionTimeout)
+            if canProbe {
+                next = earliest(next, selectionDeadline(after: now))
+                next = earliest(next, discoveryDeadline(at: now))
+            }
+        }
+        return next
+    }
+
+    // MARK: Sessions
+
+    /// The first packet after a silence: a path that is no longer trusted is looked for at once, and
+    /// the old one gets a chance to prove itself meanwhile.
+    private mutating func beginSession(at now: MonotonicInstant) {
+        activity.isActive = true
+        candidates.expire(keeping: selection.endpoint, at: now)
+        guard canProbe else { return }
+        if isDirect(at: now) {
+            selection.heartbeat.nextAt = now
+            discovery.noteDirect(at: now)
+        } else {
+            doubtSelection(at: now)
+            discovery.begin(at: now)
+        }
+    }
+
+    private mutating func endSession() {
+        activity.isActive = false
+        discovery.stop()
+        signalling.isPending = false
+        candidates.updateAll { $0.probe.stop() }
+    }
+
+    /// The network has changed under us: nothing is proven any more.
+    mutating func forgetProofs(at now: MonotonicInstant) {
+        candidates.updateAll {
+            $0.quality.forgetProof()
+            $0.probe.stop()
+        }
+        pings.removeAll()
+        selection.distrust()
+        signalling.forget()
+        if isInSession(at: now), canProbe {
+            activity.isActive = true
+            doubtSelection(at: now)
+            discovery.begin(at: now)
+        }
+    }
+
+    /// A path that was not in doubt becomes so, and fails at once: the relay takes part until it
+    /// answers.
+    mutating func doubtSelection(at now: MonotonicInstant) {
+        guard selection.endpoint != nil else { return }
+        selection.beginVerification(at: now)
+        selection.fail()
+    }
+}

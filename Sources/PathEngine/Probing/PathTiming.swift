@@ -1,0 +1,95 @@
+internal import NetTypes
+
+/// Every length of time and every limit of the engine.
+enum PathTiming {
+    // Sessions
+    /// A peer we have sent nothing for this long is idle and gets nothing from us.
+    static var sessionTimeout: Nanoseconds { .seconds(45) }
+    /// The trusted path is pinged this often while the session is active.
+    static var heartbeatInterval: Nanoseconds { .seconds(3) }
+    /// A pong, or data on the path, makes it carry traffic alone for this long.
+    static var trustDuration: Nanoseconds { .milliseconds(6_500) }
+    /// An address learnt from the peer's own packets is forgotten this long after the last one.
+    static var observationLifetime: Nanoseconds { .seconds(45) }
+
+    // Pings
+    /// A ping without answer is given up.
+    static var pingTimeout: Nanoseconds { .seconds(5) }
+    /// A candidate is pinged at the start of a round and again after each of these gaps: at 0, 50,
+    /// 150, 350 and 750 ms.
+    static let retransmitGaps: [Nanoseconds] = [
+        .milliseconds(50), .milliseconds(100), .milliseconds(200), .milliseconds(400),
+    ]
+    /// Least time between two pings to one candidate, whatever asks for them.
+    static var candidatePingGap: Nanoseconds { .milliseconds(50) }
+    /// Least time between pings that a peer's packets trigger while we have nothing to send.
+    static var idleTriggerGap: Nanoseconds { .seconds(5) }
+
+    // Discovery rounds
+    /// Time from the start of a round to the next one, while traffic has no trusted direct path.
+    static func roundGap(after round: Int) -> Nanoseconds {
+        switch round {
+        case 1: .seconds(2)
+        case ...8: .seconds(5)
+        case ...20: .seconds(15)
+        default: .seconds(30)
+        }
+    }
+    /// With a trusted direct path that is not good enough, the others are tried this often.
+    static var upgradeInterval: Nanoseconds { .seconds(60) }
+    static var goodEnoughRoundTrip: Nanoseconds { .milliseconds(5) }
+    /// The second-best path is kept warm.
+    static var standbyInterval: Nanoseconds { .seconds(12) }
+    /// A standby that has not answered for this long is none.
+    static var standbyLifetime: Nanoseconds { .seconds(60) }
+
+    // Doubt
+    /// Bounds of the time without an answer after which the path is verified, and again of the time
+    /// the verification may take before the relay carries a copy of everything.
+    static var patienceMin: Nanoseconds { .milliseconds(100) }
+    static var patienceMax: Nanoseconds { .seconds(1) }
+    /// How long an answer to a heartbeat may take before the path is verified.
+    static var heartbeatPatience: Nanoseconds { .seconds(1) }
+    /// A path that fails to answer for this long is given up; the relay alone carries the traffic.
+    static var verificationTimeout: Nanoseconds { .seconds(5) }
+    /// A path on which only data comes in is doubted after this many lost pings in a row.
+    static var missedPingsMax: Int { 3 }
+    /// Time until the next verification ping, when `sent` have gone out.
+    static func verificationGap(after sent: Int) -> Nanoseconds {
+        switch sent {
+        case 1: .milliseconds(100)
+        case ...8: .milliseconds(250)
+        default: .seconds(1)
+        }
+    }
+
+    // CallMeMaybe
+    /// Own endpoints older than this may have lost their NAT mapping.
+    static var endpointsFreshDuration: Nanoseconds { .seconds(27) }
+    /// Least time between two CallMeMaybe that say the same.
+    static var callMeMaybeGap: Nanoseconds { .milliseconds(1_500) }
+    /// Least time between two, when our endpoints have changed.
+    static var changedCallMeMaybeGap: Nanoseconds { .milliseconds(200) }
+    /// A CallMeMaybe of the peer is answered by ours unless it was told this lately.
+    static var callMeMaybeAnswerGap: Nanoseconds { .seconds(3) }
+    /// A STUN round that brought nothing by now is asked for again.
+    static var endpointRequestGap: Nanoseconds { .seconds(3) }
+
+    /// A timer this late means that the machine was suspended.
+    static var suspendLateness: Nanoseconds { .seconds(10) }
+
+    // Limits
+    static var candidatesMax: Int { 100 }
+    /// Of those, at most this many that are known from the peer's packets alone.
+    static var observedMax: Int { 32 }
+    static var outstandingPingsMax: Int { 256 }
+    static var callMeMaybeEndpointsMax: Int { 32 }
+    static var transmitQueueMax: Int { 4_096 }
+    static var eventQueueMax: Int { 1_024 }
+    static var peersMax: Int { 65_536 }
+}
+
+extension MonotonicInstant {
+    /// Before anything that happens.
+    static var never: Self { Self(nanoseconds: 0) }
+}

@@ -1,0 +1,115 @@
+import NetTypes
+
+/// The rounds in which all candidates of a peer are pinged.
+struct Discovery {
+    /// Rounds since discovery began.
+    private(set) var round = 0
+    private(set) var nextRoundAt: MonotonicInstant?
+    private(set) var nextUpgradeAt: MonotonicInstant?
+    private(set) var nextStandbyAt: MonotonicInstant?
+
+    mutating func begin(at now: MonotonicInstant) {
+        round = 0
+        nextRoundAt = now
+        nextUpgradeAt = nil
+        nextStandbyAt = nil
+    }
+
+    mutating func stop() { self = Discovery() }
+
+    /// A trusted direct path exists: no more rounds, only a look at the others now and then.
+    mutating func noteDirect(at now: MonotonicInstant) {
+        round = 0
+        nextRoundAt = nil
+        if nextUpgradeAt == nil { nextUpgradeAt = now + PathTiming.upgradeInterval }
+        if nextStandbyAt == nil { nextStandbyAt = now + PathTiming.standbyInterval }
+    }
+
+    mutating func noteRound(at now: MonotonicInstant) {
+        round += 1
+        nextRoundAt = now + PathTiming.roundGap(after: round)
+    }
+
+    mutating func noteUpgrade(at now: MonotonicInstant) {
+        nextUpgradeAt = now + PathTiming.upgradeInterval
+    }
+
+    mutating func noteStandby(at now: MonotonicInstant) {
+        nextStandbyAt = now + PathTiming.standbyInterval
+    }
+}
+
+extension Peer {
+    mutating func serviceDiscovery(at now: MonotonicInstant, into actions: inout [PeerAction]) {
+        if isDirect(at: now) {
+            if discovery.nextRoundAt != nil || discovery.nextUpgradeAt == nil {
+                discovery.noteDirect(at: now)
+            }
+            upgradeIfDue(at: now)
+            keepStandbyWarm(at: now)
+            return
+        }
+        if discovery.nextRoundAt == nil { discovery.begin(at: now) }
+        guard let due = discovery.nextRoundAt, due <= now else { return }
+        discovery.noteRound(at: now)
+        candidates.expire(keeping: selection.endpoint, at: now)
+        candidates.updateAll { $0.probe.start(at: now) }
+        actions.append(.callMeMaybeWanted)
+    }
+
+    func discoveryDeadline(at now: MonotonicInstant) -> MonotonicInstant? {
+        if isDirect(at: now) {
+            // Trust that runs out starts a round.
+            let next = earliest(discovery.nextStandbyAt, selection.trustedUntil + .milliseconds(1))
+            return earliest(next, discovery.nextUpgradeAt)
+        }
+        return discovery.nextRoundAt ?? now
+    }
+
+    private mutating func upgradeIfDue(at now: MonotonicInstant) {
+        guard let due = discovery.nextUpgradeAt, due <= now else { return }
+        discovery.noteUpgrade(at: now)
+        candidates.expire(keeping: selection.endpoint, at: now)
+        let best = selection.endpoint
+        if let best, let roundTrip = candidates[best]?.quality.roundTrip,
+            roundTrip <= PathTiming.goodEnoughRoundTrip
+        {
+            return
+        }
+        candidates.updateAll { if $0.endpoint != best { $0.probe.pingOnce(at: now) } }
+    }
+
+    private mutating func keepStandbyWarm(at now: MonotonicInstant) {
+        guard let due = discovery.nextStandbyAt, due <= now else { return }
+        discovery.noteStandby(at: now)
+        if let standby = standby(at: now) {
+            candidates.update(standby.endpoint) { $0.probe.pingOnce(at: now) }
+        }
+    }
+
+    /// The best path besides the selected one that has answered lately.
+    func standby(at now: MonotonicInstant) -> Candidate? {
+        candidates.candidates.filter {
+            $0.endpoint != selection.endpoint
+                && $0.isProven(within: PathTiming.standbyLifetime, at: now)
+        }.min { $0.cost < $1.cost }
+    }
+
+    /// Sends the pings of candidates that are due.
+    mutating func serviceProbes(at now: MonotonicInstant, into actions: inout [PeerAction]) {
+        candidates.updateAll { candidate in
+            guard let due = candidate.probe.nextAt, due <= now else { return }
+            candidate.probe.notePing(at: now)
+            candidate.quality.notePing()
+            actions.append(.ping(candidate.endpoint))
+        }
+    }
+
+    var probeDeadline: MonotonicInstant? {
+        candidates.candidates.reduce(nil) { earliest($0, $1.probe.nextAt) }
+    }
+}
+
+extension Candidate {
+    var cost: Int64 { PathScore.cost(endpoint, quality) }
+}

@@ -1,0 +1,146 @@
+import NetTypes
+
+extension Peer {
+    /// A pong for a ping to `endpoint` arrived.
+    mutating func notePong(
+        from endpoint: Endpoint, roundTrip: Nanoseconds, at now: MonotonicInstant,
+        into actions: inout [PeerAction]
+    ) {
+        guard candidates.index(of: endpoint) != nil else { return }
+        candidates.update(endpoint) {
+            $0.quality.notePong(roundTrip: roundTrip, at: now)
+            $0.probe.stop()
+        }
+        if endpoint == selection.endpoint {
+            noteProofOfSelection(at: now)
+        } else if shouldSwitch(to: endpoint, at: now) {
+            select(endpoint, at: now, into: &actions)
+        }
+    }
+
+    private mutating func noteProofOfSelection(at now: MonotonicInstant) {
+        if let verification = selection.verification,
+            activity.lastReceivedAt < verification.startedAt
+        {
+            // The path was fine and the peer had just nothing to say.
+            selection.calm = min(selection.calm * 2, 16)
+        }
+        activity.lastProofAt = now
+        selection.prove(at: now)
+        if activity.isActive { discovery.noteDirect(at: now) }
+    }
+
+    private func shouldSwitch(to endpoint: Endpoint, at now: MonotonicInstant) -> Bool {
+        guard let present = selection.endpoint, isDirect(at: now) else { return true }
+        guard let old = candidates[present], let new = candidates[endpoint] else { return true }
+        return PathScore.isWorthSwitching(from: old.cost, to: new.cost)
+    }
+
+    private mutating func select(
+        _ endpoint: Endpoint, at now: MonotonicInstant, into actions: inout [PeerAction]
+    ) {
+        selection.select(endpoint, at: now)
+        activity.lastProofAt = now
+        if activity.isActive { discovery.noteDirect(at: now) }
+        actions.append(.pathChanged(endpoint))
+    }
+
+    mutating func giveUpSelection(into actions: inout [PeerAction]) {
+        guard selection.endpoint != nil else { return }
+        selection.clear()
+        actions.append(.pathChanged(nil))
+    }
+
+    // MARK: Doubt
+
+    /// Heartbeats, and the steps from doubt to failure.
+    mutating func serviceSelection(at now: MonotonicInstant, into actions: inout [PeerAction]) {
+        guard let endpoint = selection.endpoint else { return }
+        if selection.verification == nil {
+            if let due = doubtDeadline, due <= now {
+                selection.beginVerification(at: now)
+            } else if selection.heartbeat.nextAt <= now {
+                selection.heartbeat.nextAt = now + PathTiming.heartbeatInterval
+                selection.heartbeat.awaitedSince = now
+                ping(endpoint, at: now, into: &actions)
+            }
+        }
+        if let verification = selection.verification {
+            verify(endpoint, verification, at: now, into: &actions)
+        }
+    }
+
+    func selectionDeadline(after now: MonotonicInstant) -> MonotonicInstant? {
+        guard selection.endpoint != nil else { return nil }
+        guard let verification = selection.verification else {
+            return earliest(selection.heartbeat.nextAt, doubtDeadline)
+        }
+        let end = verification.startedAt + PathTiming.verificationTimeout
+        let next = earliest(verification.nextAt, end)
+        return verification.isFailing ? next : earliest(next, failureDeadline(verification, now))
+    }
+
+    /// When silence becomes suspicious: a packet has gone unanswered, or a heartbeat.
+    var doubtDeadline: MonotonicInstant? {
+        var next: MonotonicInstant?
+        if activity.firstUnansweredAt > activity.lastProofAt {
+            let patience = min(patience * selection.calm, PathTiming.patienceMax)
+            next = activity.firstUnansweredAt + patience
+        }
+        if let since = selection.heartbeat.awaitedSince {
+            next = earliest(next, since + PathTiming.heartbeatPatience)
+        }
+        return next
+    }
+
+    private var patience: Nanoseconds {
+        selection.endpoint.flatMap { candidates[$0]?.quality.patience } ?? PathTiming.patienceMax
+    }
+
+    private mutating func verify(
+        _ endpoint: Endpoint, _ verification: Selection.Verification, at now: MonotonicInstant,
+        into actions: inout [PeerAction]
+    ) {
+        if now >= verification.startedAt + PathTiming.verificationTimeout {
+            return giveUpSelection(into: &actions)
+        }
+        if !verification.isFailing, let due = failureDeadline(verification, now), due <= now {
+            if let other = alternative(since: verification.startedAt) {
+                return select(other, at: now, into: &actions)
+            }
+            selection.fail()
+            discovery.begin(at: now)
+        }
+        if verification.nextAt <= now {
+            ping(endpoint, at: now, into: &actions)
+            selection.notePing(at: now)
+        }
+    }
+
+    /// When a path under verification fails. While data still comes in on it, more pings must be
+    /// lost than without.
+    private func failureDeadline(
+        _ verification: Selection.Verification, _ now: MonotonicInstant
+    ) -> MonotonicInstant? {
+        let end = verification.startedAt + patience
+        guard activity.lastProofAt >= verification.startedAt else { return end }
+        return verification.sent > PathTiming.missedPingsMax ? max(end, now) : nil
+    }
+
+    /// The best other path that has answered since.
+    private func alternative(since start: MonotonicInstant) -> Endpoint? {
+        candidates.candidates
+            .filter { $0.endpoint != selection.endpoint && $0.quality.lastPongAt >= start }
+            .min { $0.cost < $1.cost }?.endpoint
+    }
+
+    private mutating func ping(
+        _ endpoint: Endpoint, at now: MonotonicInstant, into actions: inout [PeerAction]
+    ) {
+        candidates.update(endpoint) {
+            $0.probe.notePing(at: now)
+            $0.quality.notePing()
+        }
+        actions.append(.ping(endpoint))
+    }
+}
