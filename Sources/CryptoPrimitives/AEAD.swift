@@ -155,7 +155,9 @@ package struct BoxKey: Sendable {
                     }
                 }
             }
-        } then: { SecretBytes(copying: $0) }
+        } then: {
+            SecretBytes(copying: $0)
+        }
         guard let shared else { return nil }
         self.shared = shared
     }

@@ -31,7 +31,9 @@ package enum BLAKE2s {
                     }
                 }
             }
-        } then: { read($0) }
+        } then: {
+            read($0)
+        }
         guard let result else { preconditionFailure("BLAKE2s cannot fail") }
         return result
     }
@@ -51,7 +53,9 @@ package enum BLAKE2s {
                     }
                 }
             }
-        } then: { SecretBytes(copying: $0) }
+        } then: {
+            SecretBytes(copying: $0)
+        }
         guard let result else { preconditionFailure("HMAC cannot fail") }
         return result
     }
@@ -61,7 +65,9 @@ package enum SHA256 {
     package static func hash(_ bytes: RawSpan) -> Bytes32 {
         let result = unsafe filling(32) { result in
             unsafe bytes.pointer { unsafe ccrypto_sha256(result, $0, bytes.byteCount) }
-        } then: { Bytes32($0) }
+        } then: {
+            Bytes32($0)
+        }
         guard let result else { preconditionFailure("SHA-256 cannot fail") }
         return result
     }

@@ -22,7 +22,9 @@ package final class SecretBytes: @unchecked Sendable, CustomStringConvertible {
     package init(copying bytes: RawSpan) {
         precondition(bytes.byteCount == 32, "a secret has 32 bytes")
         let memory = UnsafeMutableRawPointer.allocate(byteCount: 32, alignment: 16)
-        unsafe bytes.withUnsafeBytes { unsafe memory.copyMemory(from: $0.baseAddress!, byteCount: 32) }
+        unsafe bytes.withUnsafeBytes {
+            unsafe memory.copyMemory(from: $0.baseAddress!, byteCount: 32)
+        }
         unsafe self.memory = memory
     }
 
@@ -62,7 +64,9 @@ package final class PrivateKey<Kind: KeyKind>: Sendable, CustomStringConvertible
             secret.withBytes { scalar in
                 unsafe scalar.pointer { unsafe ccrypto_x25519_base(result, $0) }
             }
-        } then: { Bytes32($0) }
+        } then: {
+            Bytes32($0)
+        }
         guard let computed else { preconditionFailure("X25519 of the base point cannot fail") }
         publicKey = PublicKey(computed)
     }
@@ -112,7 +116,9 @@ package enum X25519 {
                     }
                 }
             }
-        } then: { SecretBytes(copying: $0) }
+        } then: {
+            SecretBytes(copying: $0)
+        }
     }
 }
 

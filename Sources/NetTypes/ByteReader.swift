@@ -48,7 +48,8 @@ extension MutableRawSpan {
     public mutating func storeBigEndian<Value: FixedWidthInteger & BitwiseCopyable>(
         _ value: Value, at offset: Int
     ) {
-        precondition(offset >= 0 && offset + MemoryLayout<Value>.size <= byteCount, "write past end")
+        precondition(
+            offset >= 0 && offset + MemoryLayout<Value>.size <= byteCount, "write past end")
         storeBytes(of: value.bigEndian, toByteOffset: offset, as: Value.self)
     }
     /// Writes a little-endian integer. Traps past the end.
@@ -56,7 +57,8 @@ extension MutableRawSpan {
     public mutating func storeLittleEndian<Value: FixedWidthInteger & BitwiseCopyable>(
         _ value: Value, at offset: Int
     ) {
-        precondition(offset >= 0 && offset + MemoryLayout<Value>.size <= byteCount, "write past end")
+        precondition(
+            offset >= 0 && offset + MemoryLayout<Value>.size <= byteCount, "write past end")
         storeBytes(of: value.littleEndian, toByteOffset: offset, as: Value.self)
     }
     /// Copies `source` to `offset`. Traps past the end.

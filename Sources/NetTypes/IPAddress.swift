@@ -120,7 +120,8 @@ extension IPv4Address: CustomStringConvertible {
     public init?(_ text: some StringProtocol) {
         var value: UInt32 = 0
         var parts = 0
-        for part in text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
+        for part in text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        {
             guard parts < 4, (1...3).contains(part.count),
                 part.count == 1 || part.first != UInt8(ascii: "0")
             else { return nil }

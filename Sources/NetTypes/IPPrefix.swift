@@ -58,7 +58,8 @@ extension IPPrefix: CustomStringConvertible, Comparable {
             return nil
         }
         let digits = text[text.index(after: slash)...]
-        guard (1...3).contains(digits.utf8.count), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+        guard (1...3).contains(digits.utf8.count),
+            digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
             digits.utf8.count == 1 || digits.utf8.first != 0x30,
             let length = Int(digits), length <= address.bitWidth
         else { return nil }

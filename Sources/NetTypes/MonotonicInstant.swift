@@ -7,7 +7,9 @@ public struct Nanoseconds: Hashable, Comparable, Sendable, BitwiseCopyable {
     @inlinable public init(count: Int64) { self.count = count }
 
     @inlinable public static var zero: Self { Self(count: 0) }
-    @inlinable public static func microseconds(_ value: Int64) -> Self { Self(count: value * 1_000) }
+    @inlinable public static func microseconds(_ value: Int64) -> Self {
+        Self(count: value * 1_000)
+    }
     @inlinable public static func milliseconds(_ value: Int64) -> Self {
         Self(count: value * 1_000_000)
     }

@@ -97,7 +97,13 @@ extension Timestamp: CustomStringConvertible {
         var offset: Int64 = 0
         if !scanner.skip("Z", "z") {
             let sign: Int64
-            if scanner.skip("+") { sign = 1 } else if scanner.skip("-") { sign = -1 } else { return nil }
+            if scanner.skip("+") {
+                sign = 1
+            } else if scanner.skip("-") {
+                sign = -1
+            } else {
+                return nil
+            }
             guard let hours = scanner.number(digits: 2), scanner.skip(":"),
                 let minutes = scanner.number(digits: 2), hours < 24, minutes < 60
             else { return nil }

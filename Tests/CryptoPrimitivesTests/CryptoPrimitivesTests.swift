@@ -69,7 +69,8 @@ struct CryptoPrimitivesTests {
         let identifier = Array("WireGuard v1 zx2c4 Jason@zx2c4.com".utf8)
         let chain = BLAKE2s.hash(construction.span.bytes)
         #expect(
-            chain.array == bytes("60e26daef327efc02ec335e2a025d2d016eb4206f87277f52d38d1988b78cd36"))
+            chain.array == bytes("60e26daef327efc02ec335e2a025d2d016eb4206f87277f52d38d1988b78cd36")
+        )
         let hash = chain.withBytes { BLAKE2s.hash($0, identifier.span.bytes) }
         #expect(
             hash.array == bytes("2211b361081ac566691243db458ad5322d9c6c662293e8b70ee19c65ba079ef3"))

@@ -22,7 +22,9 @@ struct TextFormsTests {
     ])
     func ipv6RejectsOtherText(text: String) { #expect(IPv6Address(text) == nil) }
 
-    @Test(arguments: ["", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "1..3.4", " 1.2.3.4", "1.2.3.x"])
+    @Test(arguments: [
+        "", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "1..3.4", " 1.2.3.4", "1.2.3.x",
+    ])
     func ipv4RejectsOtherText(text: String) { #expect(IPv4Address(text) == nil) }
 
     @Test func prefixesContainWhatTheyShould() throws {
@@ -35,7 +37,9 @@ struct TextFormsTests {
         let ula = try #require(IPPrefix("fd7a:115c:a1e0::/48"))
         #expect(ula.contains(try #require(IPAddress("fd7a:115c:a1e0:ffff::1"))))
         #expect(!ula.contains(try #require(IPAddress("fd7a:115c:a1e1::1"))))
-        #expect(try #require(IPPrefix("fd7a:115c:a1e0::5/127")).masked.description == "fd7a:115c:a1e0::4/127")
+        #expect(
+            try #require(IPPrefix("fd7a:115c:a1e0::5/127")).masked.description
+                == "fd7a:115c:a1e0::4/127")
         #expect(IPPrefix("10.0.0.0/33") == nil)
         #expect(IPPrefix("10.0.0.0/") == nil)
         #expect(IPPrefix("10.0.0.0/08") == nil)
@@ -45,7 +49,10 @@ struct TextFormsTests {
     @Test(arguments: ["192.0.2.1:41641", "[2001:db8::1]:1", "[::]:65535"])
     func endpointsRoundTrip(text: String) { #expect(Endpoint(text)?.description == text) }
 
-    @Test(arguments: ["", "192.0.2.1", "2001:db8::1:80", "[192.0.2.1]:80", "1.2.3.4:65536", "1.2.3.4:-1", "1.2.3.4:"])
+    @Test(arguments: [
+        "", "192.0.2.1", "2001:db8::1:80", "[192.0.2.1]:80", "1.2.3.4:65536", "1.2.3.4:-1",
+        "1.2.3.4:",
+    ])
     func endpointsRejectOtherText(text: String) { #expect(Endpoint(text) == nil) }
 
     @Test(arguments: [
@@ -61,7 +68,10 @@ struct TextFormsTests {
         #expect(timestamp.description == canonical)
     }
 
-    @Test(arguments: ["", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00", "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00Zx"])
+    @Test(arguments: [
+        "", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z",
+        "2026-01-01T00:00:00", "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00Zx",
+    ])
     func timestampsRejectOtherText(text: String) { #expect(Timestamp(rfc3339: text) == nil) }
 
     @Test func keysRoundTripAndKeepTheirKind() throws {
@@ -81,7 +91,9 @@ struct TextFormsTests {
         var reader = ByteReader(bytes.span.bytes)
         #expect(try reader.readBigEndian(as: UInt16.self) == 0x0102)
         var caught: TruncatedInput?
-        do throws(TruncatedInput) { _ = try reader.readBigEndian(as: UInt16.self) } catch { caught = error }
+        do throws(TruncatedInput) { _ = try reader.readBigEndian(as: UInt16.self) } catch {
+            caught = error
+        }
         #expect(caught == TruncatedInput(needed: 2, have: 1))
         #expect(reader.remaining == 1)
     }
