@@ -42,11 +42,13 @@ stop() {
     forget "$1"
 }
 
-# crash NAME: kill -9.
+# crash NAME: kill -9. The shell's own remark about a killed child is not wanted.
 crash() {
     kill -KILL "${PID[$1]}"
-    await 2 gone "$1"
-    forget "$1"
+    {
+        await 2 gone "$1"
+        forget "$1"
+    } 2>/dev/null
 }
 
 # Collects the exit status of a program that ended; EXIT_STATUS keeps it.

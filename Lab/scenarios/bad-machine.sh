@@ -16,7 +16,7 @@ daemon() { # NAME FLAG…: a daemon that is expected to give up
 }
 
 step "the TUN name is taken"
-on alice ip link add skein0 type dummy
+on alice ip link add skein0 type bridge
 daemon tun-taken --tun skein0
 complains tun-taken 10 "skein0"
 on alice ip link delete skein0
