@@ -200,7 +200,12 @@ let package = Package(
         tests("DataPlane", ["NetTypes", "CryptoPrimitives"]),
         tests("LinuxRouter", ["NetTypes", "Netlink", "LinuxIO", "TunDevice", "NetworkSandbox"]),
         tests("NetworkMonitor", ["NetTypes", "Netlink", "LinuxIO", "TunDevice", "NetworkSandbox"]),
-        tests("DERPClient", ["NetTypes", "CryptoPrimitives", "DERP", "RelayServer", "NIOPosix"]),
+        tests(
+            "DERPClient",
+            [
+                "NetTypes", "CryptoPrimitives", "DERP", "RelayCore", "RelayServer", "NIOCore",
+                "NIOPosix", "NIOSSL", "Logging",
+            ]),
         tests(
             "ControlTransport",
             [
@@ -210,7 +215,9 @@ let package = Package(
         tests(
             "ControlClient",
             ["NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "NIOCore"]),
-        tests("RelayServer", ["NetTypes", "CryptoPrimitives", "DERP"]),
+        tests(
+            "RelayServer",
+            ["NetTypes", "CryptoPrimitives", "DERP", "RelayCore", "NIOCore", "NIOPosix", "Logging"]),
         tests("STUNServer", ["NetTypes", "STUN"]),
         tests(
             "ServerStore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination"]),

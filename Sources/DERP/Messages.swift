@@ -1,9 +1,10 @@
-package import NetTypes
+public import NetTypes
 
 /// Why a relay says that a peer cannot be reached through it.
+@usableFromInline
 package struct PeerGoneReason: RawRepresentable, Hashable, Sendable {
-    package let rawValue: UInt8
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
+    @usableFromInline package let rawValue: UInt8
+    @inlinable package init(rawValue: UInt8) { self.rawValue = rawValue }
     /// It was connected and left.
     package static var disconnected: Self { Self(rawValue: 0) }
     /// It has no connection to this relay.
@@ -11,6 +12,7 @@ package struct PeerGoneReason: RawRepresentable, Hashable, Sendable {
 }
 
 /// A peer that connected to a relay, as told to the other relays of its region.
+@usableFromInline
 package struct PeerPresent: Hashable, Sendable {
     package var peer: NodeKey
     /// Absent from old relays.
@@ -26,6 +28,7 @@ package struct PeerPresent: Hashable, Sendable {
 }
 
 /// What a relay sends after the login, packets excepted.
+@usableFromInline
 package enum ServerMessage: Hashable, Sendable {
     case keepAlive
     case peerGone(NodeKey, PeerGoneReason)

@@ -1,1 +1,415 @@
-// Nothing here yet.
+package import DERP
+package import NetTypes
+
+/// The decisions of a DERP relay (data-protocol §4.3): who is connected, where a packet goes, what
+/// waits and what is dropped.
+///
+/// One owner calls `connect` for each verified login, `handlePacket` and `handleMessage` for what
+/// arrives, then asks `takeReady` which connections have something to write, and writes what
+/// `pollTransmit` gives for them until the socket is full. `handleTimeout` is due at
+/// `nextDeadline`; `pollEvent` says what to close. `Payload` is the driver's buffer: the relay only
+/// hands it on.
+package struct RelayCore<Payload>: ~Copyable {
+    package enum Event: Hashable, Sendable {
+        case close(ConnectionID, CloseReason)
+    }
+    package enum CloseReason: Hashable, Sendable {
+        /// Accepted no bytes for too long.
+        case slow
+        /// Its key has made too many newer connections.
+        case superseded
+        /// The node may no longer be here.
+        case removed
+    }
+    package enum Refusal: Error, Hashable, Sendable {
+        case tooManyConnections(limit: Int)
+    }
+
+    package let configuration: RelayConfiguration
+    package internal(set) var statistics = RelayStatistics()
+    /// Becomes due when `handleTimeout` has something to do.
+    package internal(set) var nextDeadline: MonotonicInstant?
+
+    @usableFromInline var connections: [Connection<Payload>?] = []
+    @usableFromInline var freeConnections: [Int] = []
+    @usableFromInline var generation: UInt32 = 0
+    @usableFromInline var clients: [Client?] = []
+    @usableFromInline var freeClients: [Int] = []
+    @usableFromInline var clientByKey: [NodeKey: Int] = [:]
+    @usableFromInline var ready: [ConnectionID] = []
+    @usableFromInline var queuedCost = 0
+    private var events = Ring<Event>()
+
+    package init(configuration: RelayConfiguration = RelayConfiguration()) {
+        self.configuration = configuration
+    }
+
+    // MARK: Coming and going
+
+    package var connectionCount: Int { connections.count - freeConnections.count }
+    package var clientCount: Int { clientByKey.count }
+    /// Bytes waiting in all queues, with the allowance for each packet's keeping.
+    package var queuedBytes: Int { queuedCost }
+
+    /// Admits a connection whose key is proven. `random` spreads the keep-alives.
+    package mutating func connect(
+        _ key: NodeKey, at now: MonotonicInstant, random: inout some RandomNumberGenerator
+    ) throws(Refusal) -> ConnectionID {
+        guard connectionCount < configuration.connectionsMax else {
+            statistics.connectionsRefused += 1
+            throw .tooManyConnections(limit: configuration.connectionsMax)
+        }
+        statistics.connectionsAccepted += 1
+        let index = freeConnections.popLast() ?? connections.count
+        if index == connections.count { connections.append(nil) }
+        generation &+= 1
+        let id = ConnectionID(index: UInt32(index), generation: generation)
+        let client = join(id, key)
+        let jitter = Int64(random.next(upperBound: UInt64(configuration.keepAliveJitter.count + 1)))
+        connections[index] = Connection(
+            id: id, key: key, client: client,
+            keepAliveInterval: configuration.keepAliveInterval + Nanoseconds(count: jitter),
+            notHereBurst: configuration.notHereBurst, at: now)
+        nextDeadline = earliest(nextDeadline, connections[index]?.keepAliveAt)
+        noteDuplicates(client)
+        return id
+    }
+
+    private mutating func join(_ id: ConnectionID, _ key: NodeKey) -> Int {
+        guard let client = clientByKey[key] else {
+            let client = freeClients.popLast() ?? clients.count
+            if client == clients.count { clients.append(nil) }
+            clients[client] = Client(key: key, first: id)
+            clientByKey[key] = client
+            return client
+        }
+        clients[client]?.connections.append(id)
+        clients[client]?.active = id
+        if let all = clients[client]?.connections, all.count > configuration.connectionsPerKeyMax {
+            events.append(.close(all[0], .superseded))
+        }
+        return client
+    }
+
+    /// Every connection of a key that has several is told so, and told when that is over.
+    private mutating func noteDuplicates(_ client: Int) {
+        guard let all = clients[client]?.connections else { return }
+        if all.count > 1 {
+            let text =
+                "this node key has \(all.count) connections to the relay; "
+                + "is its state in use on two machines?"
+            for id in all { send(.health(text), to: id) }
+        }
+    }
+
+    /// Forgets a connection that ended. Unknown ones are ignored.
+    package mutating func disconnect(_ id: ConnectionID) {
+        guard var connection = take(id) else { return }
+        queuedCost -= connection.egress.cost
+        statistics.count(.receiverGone, connection.egress.removeAll())
+        guard var client = clients[connection.client] else { return }
+        client.connections.removeAll { $0 == id }
+        if let newest = client.connections.last {
+            if client.active == id { client.active = newest }
+            clients[connection.client] = client
+            if client.connections.count == 1 {
+                send(.health(""), to: newest)
+            } else {
+                noteDuplicates(connection.client)
+            }
+            return
+        }
+        clients[connection.client] = nil
+        clientByKey[client.key] = nil
+        freeClients.append(connection.client)
+        for watcher in client.watchers { send(.peerGone(client.key, .disconnected), to: watcher) }
+    }
+
+    private mutating func take(_ id: ConnectionID) -> Connection<Payload>? {
+        guard isCurrent(id) else { return nil }
+        freeConnections.append(Int(id.index))
+        return connections[Int(id.index)].take()
+    }
+
+    /// Asks for the connections of a node to be closed.
+    package mutating func remove(_ key: NodeKey) {
+        guard let client = clientByKey[key], let all = clients[client]?.connections else { return }
+        for id in all { events.append(.close(id, .removed)) }
+    }
+
+    /// Tells everyone that the relay goes away.
+    package mutating func announceRestart(reconnectIn: Nanoseconds, tryFor: Nanoseconds) {
+        for index in connections.indices {
+            guard let id = connections[index]?.id else { continue }
+            send(.restarting(reconnectIn: reconnectIn, tryFor: tryFor), to: id)
+        }
+    }
+
+    // MARK: What arrives
+
+    /// Routes a packet of `byteCount` bytes. It is queued for its receiver or dropped and counted.
+    @inlinable
+    package mutating func handlePacket(
+        from sender: ConnectionID, to destination: NodeKey, _ payload: Payload, byteCount: Int,
+        isDisco: Bool, at now: MonotonicInstant
+    ) {
+        let index = Int(sender.index)
+        guard isCurrent(sender), let source = connections[index]?.key else { return }
+        statistics.packetsReceived += 1
+        statistics.bytesReceived += UInt64(byteCount)
+        guard let receiver = route(index, sender, destination) else {
+            handleUnroutable(sender, destination, isDisco: isDisco, at: now)
+            return
+        }
+        enqueue(
+            QueuedPacket(
+                source: source, sender: sender.index, byteCount: byteCount, queuedAt: now,
+                payload: payload),
+            for: receiver, isDisco: isDisco)
+    }
+
+    /// Finds the receiver; makes the sender the active connection of its key, and the receiver one
+    /// that is told when the sender leaves.
+    @inlinable
+    mutating func route(
+        _ index: Int, _ sender: ConnectionID, _ destination: NodeKey
+    ) -> ConnectionID? {
+        if let own = connections[index]?.client, clients[own]?.active != sender {
+            clients[own]?.active = sender
+        }
+        // Fields are read one by one: a copy of the whole would count references of every queue.
+        if connections[index]?.lastDestination == destination,
+            let client = connections[index]?.lastClient, clients[client]?.key == destination,
+            let active = clients[client]?.active
+        {
+            if active != connections[index]?.lastReceiver {
+                noteReceiver(index, active, client, destination)
+            }
+            return active
+        }
+        guard let client = clientByKey[destination], let active = clients[client]?.active else {
+            return nil
+        }
+        noteReceiver(index, active, client, destination)
+        return active
+    }
+
+    @usableFromInline
+    mutating func noteReceiver(
+        _ index: Int, _ receiver: ConnectionID, _ client: Int, _ destination: NodeKey
+    ) {
+        connections[index]?.lastDestination = destination
+        connections[index]?.lastClient = client
+        connections[index]?.lastReceiver = receiver
+        guard let own = connections[index]?.client,
+            clients[own]?.watcherSet.contains(receiver) == false,
+            let count = clients[own]?.watchers.count
+        else { return }
+        if count >= configuration.watchersMax {
+            let current = (clients[own]?.watchers ?? []).filter { isCurrent($0) }
+            clients[own]?.watchers = current
+            clients[own]?.watcherSet = Set(current)
+            guard current.count < configuration.watchersMax else {
+                statistics.watchersForgotten += 1
+                return
+            }
+        }
+        clients[own]?.watchers.append(receiver)
+        clients[own]?.watcherSet.insert(receiver)
+    }
+
+    @usableFromInline
+    mutating func handleUnroutable(
+        _ sender: ConnectionID, _ destination: NodeKey, isDisco: Bool, at now: MonotonicInstant
+    ) {
+        statistics.count(.unknownDestination)
+        // Only path finding waits for an answer; the tunnel has its own timers.
+        guard isDisco, var connection = connections[Int(sender.index)] else { return }
+        let elapsed = now - connection.notHereRefilledAt
+        let refill = Int(elapsed.count / configuration.notHereInterval.count)
+        if refill > 0 {
+            connection.notHereAllowance = min(
+                configuration.notHereBurst, connection.notHereAllowance + refill)
+            connection.notHereRefilledAt = now
+        }
+        let isAllowed = connection.notHereAllowance > 0
+        if isAllowed { connection.notHereAllowance -= 1 }
+        connections[Int(sender.index)] = connection
+        if isAllowed { send(.peerGone(destination, .notHere), to: sender) }
+    }
+
+    /// A message of a client that is no packet.
+    package mutating func handleMessage(_ message: ClientMessage, from id: ConnectionID) {
+        guard isCurrent(id) else { return }
+        switch message {
+        case .notePreferred(let isPreferred):
+            connections[Int(id.index)]?.isPreferred = isPreferred
+        case .ping(let data): send(.pong(data), to: id)
+        case .pong, .other: break
+        }
+    }
+
+    // MARK: What waits
+
+    @inlinable
+    mutating func enqueue(
+        _ packet: QueuedPacket<Payload>, for receiver: ConnectionID, isDisco: Bool
+    ) {
+        let index = Int(receiver.index)
+        guard queuedCost + packet.cost <= configuration.totalQueueBytesMax else {
+            statistics.count(.memory)
+            return
+        }
+        queuedCost += packet.cost
+        if isDisco {
+            connections[index]?.egress.disco.append(packet)
+        } else {
+            connections[index]?.egress.data.append(packet)
+        }
+        shorten(index)
+        markReady(receiver)
+    }
+
+    @inlinable
+    mutating func shorten(_ index: Int) {
+        while let cost = connections[index]?.egress.data.cost,
+            cost > configuration.dataQueueBytesMax,
+            let dropped = connections[index]?.egress.data.dropOldestOfLongest()
+        {
+            queuedCost -= dropped.cost
+            statistics.count(.queueFull)
+        }
+        while let cost = connections[index]?.egress.disco.cost,
+            cost > configuration.discoQueueBytesMax,
+            let dropped = connections[index]?.egress.disco.dropOldestOfLongest()
+        {
+            queuedCost -= dropped.cost
+            statistics.count(.queueFull)
+        }
+    }
+
+    /// Queues a message of the relay itself; drops it when the client takes none.
+    @usableFromInline
+    mutating func send(_ message: ServerMessage, to id: ConnectionID) {
+        guard isCurrent(id), let count = connections[Int(id.index)]?.egress.messages.count else {
+            return
+        }
+        guard count < configuration.messageQueueMax else {
+            statistics.count(.messageQueueFull)
+            return
+        }
+        connections[Int(id.index)]?.egress.messages.append(message)
+        markReady(id)
+    }
+
+    @inlinable
+    mutating func markReady(_ id: ConnectionID) {
+        guard connections[Int(id.index)]?.isReady == false else { return }
+        connections[Int(id.index)]?.isReady = true
+        ready.append(id)
+    }
+
+    @inlinable
+    package func isCurrent(_ id: ConnectionID) -> Bool {
+        Int(id.index) < connections.count
+            && connections[Int(id.index)]?.id.generation == id.generation
+    }
+
+    // MARK: What goes out
+
+    /// The connections that got something to write since the last call.
+    @inlinable
+    package mutating func takeReady() -> [ConnectionID] {
+        for id in ready where isCurrent(id) { connections[Int(id.index)]?.isReady = false }
+        let result = ready
+        ready.removeAll(keepingCapacity: true)
+        return result
+    }
+
+    /// The next frame for a connection; nil when nothing waits.
+    @inlinable
+    package mutating func pollTransmit(
+        for id: ConnectionID, at now: MonotonicInstant
+    ) -> RelayTransmit<Payload>? {
+        guard isCurrent(id) else { return nil }
+        let index = Int(id.index)
+        if let message = connections[index]?.egress.messages.popFirst() { return .message(message) }
+        while let packet = connections[index]?.egress.popNextPacket() {
+            queuedCost -= packet.cost
+            if now - packet.queuedAt > configuration.queueAgeMax {
+                statistics.count(.stale)
+                continue
+            }
+            statistics.packetsSent += 1
+            statistics.bytesSent += UInt64(packet.byteCount)
+            return .packet(source: packet.source, packet.payload)
+        }
+        return nil
+    }
+
+    /// Lets the driver replace what still waits for a connection, so that a small packet does not
+    /// keep the large buffer alive in which it arrived.
+    @inlinable
+    package mutating func updateQueued(
+        for id: ConnectionID, _ body: (inout Payload) -> Void
+    ) {
+        guard isCurrent(id) else { return }
+        for flow in connections[Int(id.index)]?.egress.data.flows.indices ?? 0..<0 {
+            connections[Int(id.index)]?.egress.data.flows[flow].packets.forEachInPlace {
+                body(&$0.payload)
+            }
+        }
+        for flow in connections[Int(id.index)]?.egress.disco.flows.indices ?? 0..<0 {
+            connections[Int(id.index)]?.egress.disco.flows[flow].packets.forEachInPlace {
+                body(&$0.payload)
+            }
+        }
+    }
+
+    /// The connection accepts no more bytes for now.
+    package mutating func noteBlocked(_ id: ConnectionID, at now: MonotonicInstant) {
+        guard isCurrent(id), connections[Int(id.index)]?.stallDeadline == nil else { return }
+        let deadline = now + configuration.writeStallMax
+        connections[Int(id.index)]?.stallDeadline = deadline
+        nextDeadline = earliest(nextDeadline, deadline)
+    }
+
+    /// The connection accepted bytes.
+    package mutating func noteProgress(_ id: ConnectionID) {
+        guard isCurrent(id) else { return }
+        connections[Int(id.index)]?.stallDeadline = nil
+    }
+
+    // MARK: Time
+
+    package mutating func handleTimeout(at now: MonotonicInstant) {
+        guard let deadline = nextDeadline, deadline <= now else { return }
+        nextDeadline = nil
+        for index in connections.indices {
+            guard var connection = connections[index] else { continue }
+            if let stall = connection.stallDeadline, stall <= now {
+                events.append(.close(connection.id, .slow))
+                statistics.slowConnectionsClosed += 1
+                connection.stallDeadline = nil
+            }
+            let isKeepAliveDue = connection.keepAliveAt <= now
+            if isKeepAliveDue { connection.keepAliveAt = now + connection.keepAliveInterval }
+            nextDeadline = earliest(nextDeadline, connection.keepAliveAt)
+            nextDeadline = earliest(nextDeadline, connection.stallDeadline)
+            connections[index] = connection
+            if isKeepAliveDue { send(.keepAlive, to: connection.id) }
+        }
+    }
+
+    package mutating func pollEvent() -> Event? { events.popFirst() }
+
+    /// The connections of a key, oldest first.
+    package func connections(of key: NodeKey) -> [ConnectionID] {
+        clientByKey[key].flatMap { clients[$0]?.connections } ?? []
+    }
+
+    /// How many connections call this relay their home.
+    package var homeCount: Int {
+        connections.reduce(0) { $0 + ($1?.isPreferred == true ? 1 : 0) }
+    }
+}

@@ -3,40 +3,286 @@ package import DERP
 package import Logging
 package import NIOCore
 package import NetTypes
+package import RelayCore
+internal import Synchronization
 
 /// A DERP relay for connections that an HTTP server has upgraded.
 ///
-/// The HTTP server recognizes `GET /derp` with `Upgrade: DERP`, answers 101 with
-/// `upgradeHeaders` (or nothing, when the request has `Derp-Fast-Start: 1`), removes its handlers
-/// and calls `adopt`.
+/// The HTTP server recognizes `GET /derp` with `Upgrade: DERP`, answers 101 with `upgradeHeaders`
+/// (or nothing, when the request has `Derp-Fast-Start: 1`), removes its handlers and calls `adopt`.
+///
+/// Channels may live on any event loop. The decisions are one `RelayCore` behind a lock that is
+/// taken once for each read and each write, not for each packet.
 package final class RelayServer: Sendable {
-    /// Whether the node may use this relay; asked once per login.
+    /// Whether the node may use this relay; asked once per login. The address is the client's.
     package typealias Admission = @Sendable (NodeKey, IPAddress?) async -> Bool
 
-    package init(
-        privateKey: PrivateKey<RelayKind>, logger: Logger,
-        configuration: Configuration = Configuration(), admit: @escaping Admission
-    ) {
-    }
-
     package struct Configuration: Sendable {
+        package var relay = RelayConfiguration()
+        /// From `adopt` to the end of the login.
+        package var loginTimeout = TimeAmount.seconds(10)
+        /// Connections that have not logged in yet.
+        package var loginsMax = 2_000
+        /// Resolution of keep-alives and of the bound on stalled writes.
+        package var tick = TimeAmount.seconds(1)
+        /// What clients are told on shutdown: come back after the first, try for the second.
+        package var reconnectIn = Nanoseconds.seconds(1)
+        package var reconnectFor = Nanoseconds.seconds(30)
+
         package init() {}
     }
 
+    struct State: ~Copyable {
+        var core: RelayCore<ByteBuffer>
+        /// By index of the connection's ID.
+        var peers: [Peer?] = []
+        var loginCount = 0
+        var isShutDown = false
+    }
+    /// How to reach the handler of a connection from any thread.
+    struct Peer {
+        var id: ConnectionID
+        var handler: NIOLoopBound<RelayConnectionHandler>
+        var eventLoop: any EventLoop
+    }
+
+    let privateKey: PrivateKey<RelayKind>
+    let configuration: Configuration
+    let logger: Logger
+    let admit: Admission
+    private let state: Mutex<State>
+    private let timer: Mutex<RepeatedTask?>
+
+    /// The timer runs on a loop of `group`; channels need not belong to it.
+    package init(
+        privateKey: PrivateKey<RelayKind>, group: any EventLoopGroup, logger: Logger,
+        configuration: Configuration = Configuration(), admit: @escaping Admission
+    ) {
+        self.privateKey = privateKey
+        self.configuration = configuration
+        self.logger = logger
+        self.admit = admit
+        state = Mutex(State(core: RelayCore(configuration: configuration.relay)))
+        timer = Mutex(nil)
+        let task = group.any().scheduleRepeatedTask(
+            initialDelay: configuration.tick, delay: configuration.tick
+        ) { [weak self] _ in self?.handleTick() }
+        timer.withLock { $0 = task }
+    }
+
+    package var publicKey: RelayKey { privateKey.publicKey }
+
     /// Headers of the answer 101: `Upgrade`, `Connection`, `Derp-Version`, `Derp-Public-Key`.
-    package var upgradeHeaders: [(name: String, value: String)] { [] }
+    package var upgradeHeaders: [(name: String, value: String)] {
+        upgradeResponseHeaders(key: publicKey)
+    }
+
+    package var statistics: RelayStatistics { state.withLock { $0.core.statistics } }
+    /// Connections that have logged in.
+    package var connectionCount: Int { state.withLock { $0.core.connectionCount } }
+    /// Bytes waiting for slow clients.
+    package var queuedBytes: Int { state.withLock { $0.core.queuedBytes } }
+
+    /// The relay is shut down, or too many connections are at the login.
+    package struct Overloaded: Error {}
 
     /// Takes over a channel that has nothing left in its pipeline but TLS, if any. `leftover` are
     /// bytes that arrived behind the request. Call it on the channel's event loop, right after the
-    /// last HTTP handler was removed.
+    /// last HTTP handler was removed. The channel closes by itself when the client is not welcome.
     package func adopt(
-        channel: any Channel, remoteAddress: IPAddress?, leftover: ByteBuffer?
+        channel: any Channel, remoteAddress: IPAddress?, leftover: ByteBuffer? = nil
     ) throws {
+        channel.eventLoop.preconditionInEventLoop()
+        guard beginLogin() else { throw Overloaded() }
+        let handler = RelayConnectionHandler(server: self, remoteAddress: remoteAddress)
+        do {
+            try channel.pipeline.syncOperations.addHandler(handler)
+        } catch {
+            endLogin()
+            throw error
+        }
+        if let leftover, leftover.readableBytes > 0 { handler.receive(leftover) }
     }
 
     /// Closes the connections of a node that may no longer be here.
-    package func disconnect(_ node: NodeKey) {}
+    package func disconnect(_ node: NodeKey) {
+        let (ready, events) = state.withLock { state in
+            state.core.remove(node)
+            return (wakeList(&state), takeEvents(&state))
+        }
+        wake(ready)
+        close(events)
+    }
 
-    /// Tells all clients when to come back and closes their connections.
-    package func shutDown() async {}
+    /// Tells all clients when to come back, closes their connections and refuses new ones.
+    package func shutDown() {
+        timer.withLock { $0.take() }?.cancel()
+        let peers = state.withLock { state in
+            state.isShutDown = true
+            state.core.announceRestart(
+                reconnectIn: configuration.reconnectIn, tryFor: configuration.reconnectFor)
+            return state.peers.compactMap { $0 }
+        }
+        for peer in peers { peer.onLoop { $0.finish() } }
+    }
+}
+
+// MARK: What handlers call
+
+extension RelayServer {
+    /// A packet of a client, on its way in.
+    struct InboundPacket {
+        var destination: NodeKey
+        var payload: ByteBuffer
+        var isDisco: Bool
+    }
+
+    static func now() -> MonotonicInstant {
+        MonotonicInstant(nanoseconds: NIODeadline.now().uptimeNanoseconds)
+    }
+
+    private func beginLogin() -> Bool {
+        state.withLock { state in
+            guard !state.isShutDown, state.loginCount < configuration.loginsMax else {
+                return false
+            }
+            state.loginCount += 1
+            return true
+        }
+    }
+
+    func endLogin() { state.withLock { $0.loginCount -= 1 } }
+
+    /// Registers a connection whose key is proven.
+    func connect(
+        _ key: NodeKey, _ handler: RelayConnectionHandler, on eventLoop: any EventLoop
+    ) -> ConnectionID? {
+        let peer = NIOLoopBound(handler, eventLoop: eventLoop)
+        var random = SecureRandom()
+        let (id, ready, events) = state.withLock { state -> (ConnectionID?, [Peer], [Close]) in
+            guard !state.isShutDown,
+                let id = try? state.core.connect(key, at: Self.now(), random: &random)
+            else { return (nil, [], []) }  // The core counted the refusal.
+            let index = Int(id.index)
+            while state.peers.count <= index { state.peers.append(nil) }
+            state.peers[index] = Peer(id: id, handler: peer, eventLoop: eventLoop)
+            return (id, wakeList(&state), takeEvents(&state))
+        }
+        wake(ready)
+        close(events)
+        return id
+    }
+
+    func disconnect(_ id: ConnectionID) {
+        wake(
+            state.withLock { state in
+                state.core.disconnect(id)
+                if state.peers[Int(id.index)]?.id == id { state.peers[Int(id.index)] = nil }
+                return wakeList(&state)
+            })
+    }
+
+    /// Routes what one read brought and lets the receivers write.
+    func route(
+        _ packets: [InboundPacket], _ messages: [ClientMessage], from id: ConnectionID
+    ) {
+        let now = Self.now()
+        wake(
+            state.withLock { state in
+                for packet in packets {
+                    state.core.handlePacket(
+                        from: id, to: packet.destination, packet.payload,
+                        byteCount: packet.payload.readableBytes, isDisco: packet.isDisco, at: now)
+                }
+                for message in messages { state.core.handleMessage(message, from: id) }
+                return wakeList(&state)
+            })
+    }
+
+    /// Moves frames for a connection to `output` until they have `byteCountMax` bytes.
+    func poll(
+        _ id: ConnectionID, into output: inout [RelayTransmit<ByteBuffer>], byteCountMax: Int
+    ) {
+        let now = Self.now()
+        state.withLock { state in
+            var byteCount = 0
+            while byteCount < byteCountMax, let next = state.core.pollTransmit(for: id, at: now) {
+                if case .packet(_, let payload) = next { byteCount += payload.readableBytes }
+                byteCount += DERPSizes.header + DERPSizes.key
+                output.append(next)
+            }
+        }
+    }
+
+    /// The socket is full: what still waits is copied out of the large buffers it arrived in.
+    func noteBlocked(_ id: ConnectionID) {
+        let now = Self.now()
+        state.withLock { state in
+            state.core.noteBlocked(id, at: now)
+            state.core.updateQueued(for: id) { payload in
+                if payload.storageCapacity > 2 * payload.readableBytes + 1_024 {
+                    payload = ByteBuffer(buffer: payload)
+                }
+            }
+        }
+    }
+
+    func noteProgress(_ id: ConnectionID) { state.withLock { $0.core.noteProgress(id) } }
+
+    private func handleTick() {
+        let now = Self.now()
+        let (ready, events) = state.withLock { state -> ([Peer], [Close]) in
+            state.core.handleTimeout(at: now)
+            return (wakeList(&state), takeEvents(&state))
+        }
+        wake(ready)
+        close(events)
+    }
+
+    private struct Close {
+        var peer: Peer
+        var reason: RelayCore<ByteBuffer>.CloseReason
+    }
+
+    private func wakeList(_ state: inout State) -> [Peer] {
+        state.core.takeReady().compactMap { id in
+            guard Int(id.index) < state.peers.count, let peer = state.peers[Int(id.index)],
+                peer.id == id
+            else { return nil }
+            return peer
+        }
+    }
+
+    private func takeEvents(_ state: inout State) -> [Close] {
+        var closes: [Close] = []
+        while let event = state.core.pollEvent() {
+            guard case .close(let id, let reason) = event,
+                let peer = state.peers[Int(id.index)], peer.id == id
+            else { continue }
+            closes.append(Close(peer: peer, reason: reason))
+        }
+        return closes
+    }
+
+    private func wake(_ peers: [Peer]) {
+        for peer in peers { peer.onLoop { $0.drain() } }
+    }
+
+    private func close(_ closes: [Close]) {
+        for close in closes {
+            let reason = close.reason
+            close.peer.onLoop { $0.close("\(reason)") }
+        }
+    }
+}
+
+extension RelayServer.Peer {
+    /// Runs `body` with the handler on its loop, at once when that is this thread.
+    func onLoop(_ body: @escaping @Sendable (RelayConnectionHandler) -> Void) {
+        if eventLoop.inEventLoop {
+            body(handler.value)
+        } else {
+            eventLoop.execute { [handler] in body(handler.value) }
+        }
+    }
 }

@@ -1,0 +1,159 @@
+internal import CryptoPrimitives
+internal import DERP
+internal import NIOCore
+internal import NetTypes
+
+/// One connection to a relay: HTTP upgrade, login, then frames. Tells its owner what happens.
+final class RelayClientHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    enum Signal {
+        case loggedIn
+        case packets(RelayPacketBatch)
+        case message(ServerMessage)
+        /// The socket takes more bytes.
+        case writable
+        case ended(reason: String)
+    }
+
+    private enum Phase {
+        case awaitingUpgrade(UpgradeResponseParser)
+        case awaitingServerKey
+        case awaitingServerInfo(RelayKey)
+        case connected
+        case ended
+    }
+
+    private let region: Int
+    private let nodeKey: PrivateKey<NodeKind>
+    private let request: UpgradeRequest
+    private let signal: (Signal) -> Void
+    private var phase = Phase.awaitingUpgrade(UpgradeResponseParser())
+    private var splitter = FrameSplitter(limits: .client)
+    private var batch: RelayPacketBatch
+    private var failure: String?
+
+    init(
+        region: Int, nodeKey: PrivateKey<NodeKind>, request: UpgradeRequest,
+        signal: @escaping (Signal) -> Void
+    ) {
+        self.region = region
+        self.nodeKey = nodeKey
+        self.request = request
+        self.signal = signal
+        batch = RelayPacketBatch(region: region, bytes: [], packets: [])
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: request.bytes)), promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = unwrapInboundIn(data)
+        var offset = 0
+        do {
+            if try readUpgrade(buffer, &offset) { try readFrames(buffer, &offset, context) }
+        } catch {
+            fail("\(error)", context)
+        }
+        guard !batch.packets.isEmpty else { return }
+        signal(.packets(batch))
+        batch = RelayPacketBatch(region: region, bytes: [], packets: [])
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable, case .connected = phase { signal(.writable) }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end("the relay closed the connection")
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { fail("\(error)", context) }
+
+    func handlerRemoved(context: ChannelHandlerContext) { end("closed") }
+
+    // MARK: Reading
+
+    /// True once the upgrade is done and DERP begins at `offset`.
+    private func readUpgrade(
+        _ buffer: ByteBuffer, _ offset: inout Int
+    ) throws(UpgradeResponseParser.Failure) -> Bool {
+        guard case .awaitingUpgrade(var parser) = phase else { return true }
+        guard try parser.read(buffer.readableBytesSpan, from: &offset) else {
+            phase = .awaitingUpgrade(parser)
+            return false
+        }
+        phase = .awaitingServerKey
+        return true
+    }
+
+    private func readFrames(
+        _ buffer: ByteBuffer, _ offset: inout Int, _ context: ChannelHandlerContext
+    ) throws(FrameError) {
+        while true {
+            switch try splitter.next(in: buffer.readableBytesSpan, from: &offset) {
+            case .needMore: return
+            case .frame(let type, let range):
+                try handle(type, buffer.readableBytesSpan.extracting(range), context)
+                if type == .receivePacket, batch.packets.count == 1 {
+                    batch.bytes.reserveCapacity(buffer.readableBytes)
+                }
+            case .assembled(let type):
+                let payload = splitter.takeAssembled()
+                try unsafe handle(type, payload.span.bytes, context)
+            }
+        }
+    }
+
+    private func handle(
+        _ type: FrameType, _ payload: RawSpan, _ context: ChannelHandlerContext
+    ) throws(FrameError) {
+        switch phase {
+        case .awaitingUpgrade, .ended: return
+        case .awaitingServerKey:
+            guard type == .serverKey else { throw .malformed(type) }
+            let relay = try ServerKeyFrame.parse(payload)
+            var random = SecureRandom()
+            let info = try ClientInfo().frame(from: nodeKey, to: relay, random: &random)
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: info)), promise: nil)
+            phase = .awaitingServerInfo(relay)
+        case .awaitingServerInfo(let relay):
+            guard type == .serverInfo else { throw .malformed(type) }
+            _ = try ServerInfo.open(payload, from: relay, with: nodeKey)
+            phase = .connected
+            signal(.loggedIn)
+        case .connected:
+            if type == .receivePacket {
+                try append(payload)
+            } else {
+                signal(.message(try ServerMessage(type, payload)))
+            }
+        }
+    }
+
+    private func append(_ payload: RawSpan) throws(FrameError) {
+        guard payload.byteCount >= DERPSizes.key else { throw .malformed(.receivePacket) }
+        let source = NodeKey(Bytes32(payload.extracting(0..<DERPSizes.key)))
+        let start = batch.bytes.count
+        let packet = payload.extracting(DERPSizes.key..<payload.byteCount)
+        unsafe packet.withUnsafeBytes { unsafe batch.bytes.append(contentsOf: $0) }
+        batch.packets.append(.init(source: source, range: start..<batch.bytes.count))
+    }
+
+    // MARK: The end
+
+    private func fail(_ reason: String, _ context: ChannelHandlerContext) {
+        if failure == nil { failure = reason }
+        context.close(promise: nil)
+    }
+
+    private func end(_ reason: String) {
+        if case .ended = phase { return }
+        phase = .ended
+        signal(.ended(reason: failure ?? reason))
+    }
+}

@@ -1,0 +1,86 @@
+import CryptoPrimitives
+import DERP
+import DERPClient
+import NIOCore
+import NIOPosix
+import NetTypes
+import RelayServer
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct LoopbackTests {
+    let group = MultiThreadedEventLoopGroup.singleton
+
+    @Test func twoNodesExchangePackets() async throws {
+        let relay = try await TestRelay(group: group)
+        let a = TestNode(group: group, map: relay.map())
+        let b = TestNode(group: group, map: relay.map())
+        try await eventually("both connected") { relay.server.connectionCount == 2 }
+        let packets = (0..<200).map { [UInt8](repeating: UInt8($0), count: 1 + $0 * 40) }
+        for packet in packets { a.pool.send(region: 900, to: b.key.publicKey, packet: packet) }
+        try await eventually("all arrived") { b.recorder.packetCount == 200 }
+        #expect(b.recorder.packets.map(\.bytes) == packets)
+        #expect(b.recorder.packets.allSatisfy { $0.source == a.key.publicKey })
+
+        b.pool.send(region: 900, to: a.key.publicKey, packet: [7])
+        try await eventually("answer") { a.recorder.packetCount == 1 }
+        #expect(a.recorder.connectedCount == 1)
+        await a.pool.shutDown()
+        try await eventually("peer gone") {
+            b.recorder.events.contains(
+                .peerGone(region: 900, a.key.publicKey, .disconnected))
+        }
+        await b.pool.shutDown()
+        try await relay.stop()
+    }
+
+    @Test func theLargestPacketPasses() async throws {
+        let relay = try await TestRelay(group: group)
+        let a = TestNode(group: group, map: relay.map())
+        let b = TestNode(group: group, map: relay.map())
+        try await eventually("both connected") { relay.server.connectionCount == 2 }
+        let large = [UInt8](repeating: 5, count: 64 << 10)
+        a.pool.send(region: 900, to: b.key.publicKey, packet: large + [1])
+        a.pool.send(region: 900, to: b.key.publicKey, packet: large)
+        try await eventually("arrived") { b.recorder.packetCount == 1 }
+        #expect(b.recorder.packets[0].bytes == large)
+        #expect(a.pool.statistics.packetsRefused == 1)
+        await a.pool.shutDown()
+        await b.pool.shutDown()
+        try await relay.stop()
+    }
+
+    @Test func aRestartedRelayIsFoundAgain() async throws {
+        let key = PrivateKey<RelayKind>()
+        var configuration = RelayServer.Configuration()
+        configuration.reconnectIn = .milliseconds(1)
+        let relay = try await TestRelay(group: group, key: key, configuration: configuration)
+        let port = relay.port
+        let a = TestNode(group: group, map: relay.map())
+        try await eventually("connected") { a.recorder.connectedCount == 1 }
+        try await relay.stop()
+        try await eventually("lost") { !a.recorder.disconnectReasons.isEmpty }
+        let second = try await TestRelay(group: group, key: key, port: port)
+        try await eventually("connected again") { a.recorder.connectedCount == 2 }
+        await a.pool.shutDown()
+        try await second.stop()
+    }
+
+    @Test func aRegionThatIsNotHomeIsDialledOnDemand() async throws {
+        let relay = try await TestRelay(group: group)
+        let b = TestNode(group: group, map: relay.map())
+        var configuration = RelayPoolConfiguration()
+        configuration.idleMax = .milliseconds(100)
+        let a = TestNode(
+            group: group, map: relay.map(), home: nil, configuration: configuration)
+        try await eventually("b connected") { relay.server.connectionCount == 1 }
+        a.pool.send(region: 900, to: b.key.publicKey, packet: [1, 2, 3])
+        try await eventually("arrived") { b.recorder.packetCount == 1 }
+        try await eventually("left again") { relay.server.connectionCount == 1 }
+        #expect(a.recorder.disconnectReasons == ["not used any more"])
+        a.pool.send(region: 900, to: b.key.publicKey, packet: [4])
+        try await eventually("arrived again") { b.recorder.packetCount == 2 }
+        await a.pool.shutDown()
+        await b.pool.shutDown()
+        try await relay.stop()
+    }
+}

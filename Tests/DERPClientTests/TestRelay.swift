@@ -1,0 +1,161 @@
+import CryptoPrimitives
+import DERP
+import DERPClient
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import NetTypes
+import RelayServer
+import Synchronization
+
+/// A relay of its own on loopback: just enough HTTP in front of `RelayServer`.
+final class TestRelay: Sendable {
+    let server: RelayServer
+    let port: Int
+    private let listener: any Channel
+
+    static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    init(
+        group: any EventLoopGroup, key: PrivateKey<RelayKind> = PrivateKey(), port: Int = 0,
+        tls: NIOSSLContext? = nil,
+        configuration: RelayServer.Configuration = RelayServer.Configuration(),
+        admit: @escaping RelayServer.Admission = { _, _ in true }
+    ) async throws {
+        let server = RelayServer(
+            privateKey: key, group: group, logger: Self.quiet, configuration: configuration,
+            admit: admit)
+        self.server = server
+        listener = try await ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let tls {
+                        try channel.pipeline.syncOperations.addHandler(
+                            NIOSSLServerHandler(context: tls))
+                    }
+                    try channel.pipeline.syncOperations.addHandler(Upgrader(server))
+                }
+            }
+            .bind(host: "127.0.0.1", port: port).get()
+        self.port = listener.localAddress!.port!
+    }
+
+    /// As a map with one region of this relay.
+    func map(region: Int = 900) -> RelayMap {
+        let node = RelayMap.Node(
+            name: "test", hostName: "relay.test", ipv4: .loopback, port: UInt16(port),
+            isPlainHTTP: true)
+        return RelayMap(regions: [region: .init(id: region, code: "test", nodes: [node])])
+    }
+
+    func stop() async throws {
+        try await listener.close()
+        server.shutDown()
+    }
+
+    private final class Upgrader: ChannelInboundHandler, RemovableChannelHandler {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+        private let server: RelayServer
+        private var request = ByteBuffer()
+
+        init(_ server: RelayServer) { self.server = server }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            request.writeImmutableBuffer(unwrapInboundIn(data))
+            let text = String(buffer: request)
+            guard let end = text.range(of: "\r\n\r\n") else { return }
+            let head = text[..<end].utf8.count
+            precondition(text.hasPrefix("GET /derp HTTP/1.1\r\n"))
+            request.moveReaderIndex(forwardBy: head + 4)
+            if !text.contains("Derp-Fast-Start: 1") {
+                var answer = "HTTP/1.1 101 Switching Protocols\r\n"
+                for (name, value) in server.upgradeHeaders { answer += "\(name): \(value)\r\n" }
+                context.writeAndFlush(
+                    wrapOutboundOut(ByteBuffer(string: answer + "\r\n")), promise: nil)
+            }
+            let server = self.server
+            let leftover = request
+            let channel = context.channel
+            context.pipeline.syncOperations.removeHandler(self).whenSuccess {
+                try! server.adopt(
+                    channel: channel,
+                    remoteAddress: channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) },
+                    leftover: leftover)
+            }
+        }
+    }
+}
+
+extension String {
+    /// Where a text begins.
+    fileprivate func range(of text: String) -> String.Index? {
+        indices.first { self[$0...].hasPrefix(text) }
+    }
+}
+
+/// What a pool reported, to be awaited.
+final class Recorder: Sendable {
+    private struct State {
+        var events: [RelayEvent] = []
+        var packets: [(source: NodeKey, bytes: [UInt8])] = []
+        var batchCount = 0
+    }
+    private let state = Mutex(State())
+
+    var events: [RelayEvent] { state.withLock { $0.events } }
+    var packets: [(source: NodeKey, bytes: [UInt8])] { state.withLock { $0.packets } }
+    var packetCount: Int { state.withLock { $0.packets.count } }
+
+    func note(_ event: RelayEvent) { state.withLock { $0.events.append(event) } }
+    func note(_ batch: RelayPacketBatch) {
+        state.withLock { state in
+            state.batchCount += 1
+            for packet in batch.packets {
+                state.packets.append((packet.source, Array(batch.bytes[packet.range])))
+            }
+        }
+    }
+    var connectedCount: Int {
+        events.count { if case .connected = $0 { true } else { false } }
+    }
+    var disconnectReasons: [String] {
+        events.compactMap { if case .disconnected(_, let reason) = $0 { reason } else { nil } }
+    }
+}
+
+struct ConditionTimeout: Error, CustomStringConvertible {
+    var description: String
+}
+
+/// Waits until the condition holds, looking again every few milliseconds.
+func eventually(
+    _ what: String, within limit: Duration = .seconds(10), _ condition: @Sendable () -> Bool
+) async throws {
+    let end = ContinuousClock.now + limit
+    while !condition() {
+        guard ContinuousClock.now < end else { throw ConditionTimeout(description: what) }
+        try await Task.sleep(for: .milliseconds(2))
+    }
+}
+
+/// A node on a relay.
+struct TestNode {
+    let key = PrivateKey<NodeKind>()
+    let recorder = Recorder()
+    let pool: RelayPool
+
+    init(
+        group: any EventLoopGroup, map: RelayMap, home: Int? = 900,
+        configuration: RelayPoolConfiguration = RelayPoolConfiguration()
+    ) {
+        let recorder = self.recorder
+        pool = RelayPool(
+            nodeKey: key, group: group, logger: TestRelay.quiet, configuration: configuration,
+            onPackets: { recorder.note($0) }, onEvent: { recorder.note($0) })
+        pool.update(map: map)
+        pool.setHome(region: home)
+    }
+}
