@@ -162,8 +162,8 @@ let package = Package(
             "DataPlane",
             [
                 "CLinux", "NetTypes", "CryptoPrimitives", "IPPacket", "STUN", "Disco", "WireGuard",
-                "PathEngine", "NetReport", "PacketFilter", "LinuxIO", "TunDevice", "UDPSocket",
-                "Logging",
+                "PathEngine", "NetReport", "PacketFilter", "NodeCore", "LinuxIO", "TunDevice",
+                "UDPSocket", "Logging",
             ]),
         driver("LinuxRouter", ["CLinux", "NetTypes", "Netlink", "LinuxIO"]),
         driver("NetworkMonitor", ["CLinux", "NetTypes", "Netlink", "LinuxIO"]),

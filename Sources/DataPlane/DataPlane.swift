@@ -1,1 +1,158 @@
-// Nothing here yet.
+package import CryptoPrimitives
+internal import LinuxIO
+package import Logging
+package import NetReport
+package import NetTypes
+internal import Synchronization
+package import TunDevice
+package import UDPSocket
+
+/// The thread that owns the tunnel: TUN, UDP sockets, WireGuard, path finding, filter.
+///
+/// It takes its orders as values (`configure`) and through small notes, all of them by a mailbox
+/// with limits; nothing here waits for it except the calls that are `async`.
+package final class DataPlane: Sendable {
+    /// Sends a packet by relay: `region`, receiver, packet. Called on the packet thread; must not
+    /// block.
+    package typealias RelaySender = @Sendable (Int, NodeKey, RawSpan) -> Void
+
+    /// What the thread is born with.
+    package struct Setup: ~Copyable, Sendable {
+        package var discoKey: PrivateKey<DiscoKind>
+        /// Nil: packets for this host end here.
+        package var tun: TunDevice?
+        package var ipv4: UDPSocket?
+        package var ipv6: UDPSocket?
+
+        package init(
+            discoKey: PrivateKey<DiscoKind>, tun: consuming TunDevice?,
+            ipv4: consuming UDPSocket?, ipv6: consuming UDPSocket?
+        ) {
+            self.discoKey = discoKey
+            self.tun = tun
+            self.ipv4 = ipv4
+            self.ipv6 = ipv6
+        }
+    }
+
+    enum Request: Sendable {
+        case ping(NodeKey, IPAddress, isThroughTunnel: Bool, @Sendable (PingOutcome) -> Void)
+        case netcheck(@Sendable (NetReport?) -> Void)
+        case snapshot(@Sendable (DataPlaneSnapshot) -> Void)
+    }
+
+    private let mailbox: Mailbox
+    private let relay = RelayOutlet()
+    private let thread: Mutex<RunningThread?>
+
+    /// Starts the thread.
+    package init(
+        _ setup: consuming Setup, logger: Logger,
+        onEvent: @escaping @Sendable (DataPlaneEvent) -> Void
+    ) throws {
+        let mailbox = try Mailbox()
+        self.mailbox = mailbox
+        let relay = relay
+        let box = Mutex<Setup?>(setup)
+        let start = HandOver(box)
+        let running = try startThread(name: "skein-packets") {
+            guard let setup = start.take() else { return }
+            do {
+                var loop = try PacketLoop(
+                    setup, mailbox: mailbox, relay: relay, logger: logger, onEvent: onEvent)
+                try loop.run()
+            } catch {
+                logger.critical("the packet thread ended: \(error)")
+            }
+        }
+        thread = Mutex(running)
+    }
+
+    /// Ends the thread, and with it the TUN interface and the sockets.
+    package func stop() {
+        mailbox.put { $0.isStopping = true }
+        let running = thread.withLock { $0.take() }
+        if let running { running.join() }
+    }
+
+    // MARK: Orders
+
+    /// Replaces the configuration; peers that are in both keep their sessions and paths.
+    package func configure(_ configuration: TunnelConfiguration) {
+        mailbox.put { $0.configuration = configuration }
+    }
+
+    /// Where relayed packets go from now on.
+    package func setRelay(_ sender: RelaySender?) { relay.set(sender) }
+
+    /// The addresses of this machine, without those of the tunnel; best first.
+    package func setLocalAddresses(_ addresses: [IPAddress]) {
+        mailbox.put { $0.localAddresses = addresses }
+    }
+
+    /// Nothing that was known about paths holds any more. Set the new addresses before.
+    package func handleLinkChange() { mailbox.put { $0.didLinkChange = true } }
+
+    /// A relay connection came up or went down.
+    package func note(relay region: Int, isConnected: Bool) {
+        mailbox.put { contents in
+            contents.relayStates.removeAll { $0.region == region }
+            contents.relayStates.append((region, isConnected))
+        }
+    }
+
+    package func note(relayLatency: Nanoseconds, region: Int) {
+        mailbox.put { contents in
+            contents.relayLatencies.removeAll { $0.region == region }
+            contents.relayLatencies.append((region, relayLatency))
+        }
+    }
+
+    /// Takes in packets that came by relay; drops and counts them when too many wait.
+    package func receive(_ batch: RelayBatch) { mailbox.put(relayBatch: batch) }
+
+    // MARK: Questions
+
+    /// Pings a peer over the path in use, or its address through the tunnel.
+    package func ping(
+        _ peer: NodeKey, address: IPAddress, isThroughTunnel: Bool
+    ) async -> PingOutcome {
+        await ask(instead: .tooMany) { .ping(peer, address, isThroughTunnel: isThroughTunnel, $0) }
+    }
+
+    /// Measures the network; nil when that did not end.
+    package func netcheck() async -> NetReport? {
+        await ask(instead: nil) { .netcheck($0) }
+    }
+
+    package func snapshot() async -> DataPlaneSnapshot {
+        await ask(instead: DataPlaneSnapshot(takenAt: BootClock.now())) { .snapshot($0) }
+    }
+
+    private func ask<Answer: Sendable>(
+        instead: Answer, _ request: (@escaping @Sendable (Answer) -> Void) -> Request
+    ) async -> Answer {
+        await withCheckedContinuation { continuation in
+            if !mailbox.put(request: request { continuation.resume(returning: $0) }) {
+                continuation.resume(returning: instead)
+            }
+        }
+    }
+}
+
+/// Hands a value that cannot be copied to another thread, once.
+private final class HandOver: Sendable {
+    private let value: Mutex<DataPlane.Setup?>
+    init(_ value: consuming sending Mutex<DataPlane.Setup?>) { self.value = value }
+    func take() -> DataPlane.Setup? { value.withLock { $0.take() } }
+}
+
+/// The way to the relay connections, which may be replaced while packets flow.
+final class RelayOutlet: Sendable {
+    private let sender = Mutex<DataPlane.RelaySender?>(nil)
+
+    func set(_ new: DataPlane.RelaySender?) { sender.withLock { $0 = new } }
+
+    /// The sender to use for one wake-up.
+    var current: DataPlane.RelaySender? { sender.withLock { $0 } }
+}

@@ -123,4 +123,8 @@ extension DesiredConfiguration {
             IPPrefix(.v6(IPv6Address(high: 0xFD7A_115C_A1E0_0000, low: 0)), length: 48),
         ]
     }
+
+    /// The IPv6 part of `tunnelRanges`: never the address of an underlay, unlike the IPv4 part, which
+    /// carriers use too.
+    package static var tunnelIPv6Ranges: [IPPrefix] { tunnelRanges.filter(\.address.isIPv6) }
 }

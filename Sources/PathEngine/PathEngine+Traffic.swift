@@ -49,7 +49,7 @@ extension PathEngine {
         guard index < peers.count, peers[index] != nil else { return }
         peers[index]?.activity.lastReceivedAt = now
         switch source {
-        case .udp(let endpoint):
+        case .direct(let endpoint):
             if endpoint == peers[index]?.selection.endpoint {
                 peers[index]?.activity.lastProofAt = now
                 peers[index]?.selection.noteData(at: now)

@@ -1,12 +1,5 @@
 package import NetTypes
 
-/// Where a packet came from.
-package enum PacketSource: Hashable, Sendable {
-    case udp(Endpoint)
-    /// By relay; the relay vouches for the sender's node key.
-    case relay(region: Int, from: NodeKey)
-}
-
 /// Where a disco message goes.
 package enum PathDestination: Hashable, Sendable {
     case udp(Endpoint)
@@ -102,6 +95,14 @@ package struct PathStatus: Equatable, Sendable {
     package var lastSentAt: MonotonicInstant?
     package var lastReceivedAt: MonotonicInstant?
     package var candidates: [CandidateStatus]
+
+    /// A peer of which nothing is known yet.
+    package init(nodeKey: NodeKey, discoKey: DiscoKey) {
+        self.nodeKey = nodeKey
+        self.discoKey = discoKey
+        isActive = false
+        candidates = []
+    }
 
     package struct CandidateStatus: Equatable, Sendable {
         package var endpoint: Endpoint

@@ -62,19 +62,22 @@ extension PathEngine {
         guard index < peers.count, let peer = peers[index] else { return nil }
         let known = { (instant: MonotonicInstant) in instant == .never ? nil : instant }
         let current = peer.isDirect(at: now) ? peer.selection.endpoint : nil
-        return PathStatus(
-            nodeKey: peer.configuration.nodeKey, discoKey: peer.configuration.discoKey,
-            currentEndpoint: current, relayRegion: peer.relayRegion,
-            roundTrip: current.flatMap { peer.candidates[$0]?.quality.roundTrip },
-            isActive: peer.isInSession(at: now), lastSentAt: known(peer.activity.lastSentAt),
-            lastReceivedAt: known(peer.activity.lastReceivedAt),
-            candidates: peer.candidates.candidates.map { candidate in
-                PathStatus.CandidateStatus(
-                    endpoint: candidate.endpoint, sources: candidate.sources,
-                    roundTrip: candidate.quality.roundTrip,
-                    lastPongAt: known(candidate.quality.lastPongAt),
-                    pingsSent: candidate.quality.pingsSent,
-                    pongsReceived: candidate.quality.pongsReceived)
-            })
+        var status = PathStatus(
+            nodeKey: peer.configuration.nodeKey, discoKey: peer.configuration.discoKey)
+        status.currentEndpoint = current
+        status.relayRegion = peer.relayRegion
+        status.roundTrip = current.flatMap { peer.candidates[$0]?.quality.roundTrip }
+        status.isActive = peer.isInSession(at: now)
+        status.lastSentAt = known(peer.activity.lastSentAt)
+        status.lastReceivedAt = known(peer.activity.lastReceivedAt)
+        status.candidates = peer.candidates.candidates.map { candidate in
+            PathStatus.CandidateStatus(
+                endpoint: candidate.endpoint, sources: candidate.sources,
+                roundTrip: candidate.quality.roundTrip,
+                lastPongAt: known(candidate.quality.lastPongAt),
+                pingsSent: candidate.quality.pingsSent,
+                pongsReceived: candidate.quality.pongsReceived)
+        }
+        return status
     }
 }

@@ -73,7 +73,7 @@ extension PathEngine {
             _ = send(
                 .pong(id, source: Endpoint(.v4(IPv4Address(127, 3, 3, 40)), port: port)),
                 to: .relay(region: region, to: nodeKey), of: index)
-        case .udp(let endpoint):
+        case .direct(let endpoint):
             _ = send(.pong(id, source: endpoint), to: .udp(endpoint), of: index)
             guard CandidateFilter.accepts(endpoint, settings) else { return nil }
             peers[index]?.notePing(from: endpoint, at: now, into: &actions)
@@ -91,7 +91,7 @@ extension PathEngine {
             countersStorage.pongsReceived += 1
             let roundTrip = now - ping.sentAt
             switch (ping.destination, source) {
-            case (.udp(let endpoint), .udp):
+            case (.udp(let endpoint), .direct):
                 peers[index]?.notePong(
                     from: endpoint, roundTrip: roundTrip, at: now, into: &actions)
             case (.relay(let region, _), .relay): peers[index]?.lastRelayRegion = region

@@ -1,12 +1,7 @@
-package import NetTypes
+import NetTypes
 
-/// Where a datagram came from. The engine keeps no endpoints: it hands this back with what it
-/// learnt, and binds cookies to it.
-package enum PacketSource: Hashable, Sendable {
-    case direct(Endpoint)
-    /// Through a relay, which vouches for the sender's key.
-    case relay(region: Int, node: NodeKey)
-
+// The engine keeps no endpoints: it hands a source back with what it learnt, and binds cookies to it.
+extension PacketSource {
     /// The bytes a cookie is bound to. The first byte keeps the two forms apart.
     var cookieBytes: [UInt8] {
         var bytes: [UInt8] = []

@@ -1,0 +1,46 @@
+package import NetReport
+package import NetTypes
+package import PathEngine
+
+/// What the packet thread tells the rest of the node. Called on that thread: take it and return.
+package enum DataPlaneEvent: Sendable {
+    /// Where peers may reach us: for the coordination server.
+    case ownEndpointsChanged([OwnEndpoint])
+    /// What measuring the network found out.
+    case report(NetReport)
+    /// UDP seems blocked: say how far these regions are (`note(relayLatency:region:)`).
+    case relayLatencyWanted([Int])
+}
+
+/// What became of a ping.
+package enum PingOutcome: Equatable, Sendable {
+    package enum Path: Equatable, Sendable {
+        case direct(Endpoint)
+        case relay(region: Int)
+        /// Answered by the peer's host inside the tunnel.
+        case tunnel
+    }
+    case answered(Path, roundTrip: Nanoseconds)
+    case timedOut
+    case unknownPeer
+    /// More are under way than the packet thread keeps track of.
+    case tooMany
+}
+
+/// The state of the tunnel at one moment.
+package struct DataPlaneSnapshot: Sendable {
+    package struct Peer: Sendable {
+        package var path: PathStatus
+        /// Whole WireGuard messages, handshakes included.
+        package var receivedBytes: UInt64
+        package var sentBytes: UInt64
+        package var lastHandshake: Timestamp?
+        package var allowedIPs: [IPPrefix]
+    }
+    package var takenAt: MonotonicInstant
+    package var peers: [NodeKey: Peer] = [:]
+    /// Packets and drops by name, in a fixed order.
+    package var counters: [(name: String, value: Int64)] = []
+    package var listenPort: UInt16 = 0
+    package var publicKey: NodeKey?
+}

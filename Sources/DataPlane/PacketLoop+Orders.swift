@@ -1,0 +1,169 @@
+import CryptoPrimitives
+import IPPacket
+import LinuxIO
+import Logging
+import NetReport
+import NetTypes
+import NodeCore
+import PacketFilter
+import PathEngine
+import UDPSocket
+import WireGuard
+
+// What other threads want, and what they are told.
+extension PacketLoop {
+    mutating func takeMail(_ batch: inout PacketBatch) {
+        var mail = mailbox.take()
+        isStopping = mail.isStopping
+        if let configuration = mail.configuration { apply(configuration) }
+        if let addresses = mail.localAddresses { apply(localAddresses: addresses) }
+        if mail.didLinkChange {
+            paths.handleLinkChange(at: now)
+            netReport.handleLinkChange(at: now)
+        }
+        for (region, latency) in mail.relayLatencies {
+            netReport.noteRelayLatency(region: region, latency, at: now)
+        }
+        counters.droppedByMailbox += Int64(mail.droppedRelayPackets)
+        batch.removeAll()
+        for index in mail.relayBatches.indices { takeRelayed(&mail.relayBatches[index], &batch) }
+        for request in mail.requests { serve(request) }
+    }
+
+    // MARK: Configuration
+
+    private mutating func apply(_ configuration: TunnelConfiguration) {
+        let key = configuration.privateKey
+        if key?.publicKey != wireGuard.publicKey {
+            removeAllPeers()
+            wireGuard.setPrivateKey(key)
+            paths = PathEngine(
+                nodeKey: key?.publicKey ?? .zero, discoKey: discoKey,
+                settings: PathSettings(tunnelPrefixes: DesiredConfiguration.tunnelIPv6Ranges),
+                random: SecureRandom())
+            applyLocalEndpoints()
+        }
+        filter.install(configuration.filter)
+        ownAddresses = configuration.addresses
+        netReport.setRegions(configuration.relayRegions)
+        let wanted = Set(configuration.peers.map(\.nodeKey))
+        for number in peers.entries.indices {
+            guard let entry = peers[number], !wanted.contains(entry.desired.nodeKey) else {
+                continue
+            }
+            remove(number)
+        }
+        for peer in configuration.peers { upsert(peer) }
+        if key == nil || configuration.relayRegions.isEmpty {
+            netReport.stopRefreshing()
+        } else {
+            netReport.startRefreshing(at: now)
+            if netReport.lastReport == nil { netReport.start(at: now) }
+        }
+    }
+
+    private mutating func removeAllPeers() {
+        for number in peers.entries.indices where peers[number] != nil { remove(number) }
+    }
+
+    private mutating func remove(_ number: Int) {
+        guard let entry = peers[number] else { return }
+        wireGuard.removePeer(entry.desired.nodeKey)
+        paths.removePeer(index: number)
+        peers[number] = nil
+    }
+
+    private mutating func upsert(_ peer: DesiredPeer) {
+        let known = wireGuard.peer(withKey: peer.nodeKey)
+        if let known, peers[known.number]?.desired == peer { return }
+        do throws(PeerConfigurationError) {
+            let index = try wireGuard.upsertPeer(
+                PeerConfiguration(publicKey: peer.nodeKey, allowedIPs: peer.allowedIPs), at: now)
+            var entry = PeerTable.Entry(desired: peer)
+            if peer.isWireGuardOnly {
+                entry.plainEndpoint = peers[index.number]?.plainEndpoint ?? peer.endpoints.first
+            } else {
+                paths.upsertPeer(
+                    PathPeer(
+                        nodeKey: peer.nodeKey, discoKey: peer.discoKey,
+                        homeRelay: peer.homeRelay, endpoints: peer.endpoints),
+                    index: index.number, at: now)
+            }
+            peers[index.number] = entry
+        } catch {
+            logger.error(
+                "peer left out", metadata: ["peer": "\(peer.nodeKey.shortText)", "reason": "\(error)"])
+        }
+    }
+
+    // MARK: Links
+
+    private mutating func apply(localAddresses addresses: [IPAddress]) {
+        localAddresses = addresses
+        applyLocalEndpoints()
+    }
+
+    private mutating func applyLocalEndpoints() {
+        var families: AddressFamilies = []
+        let endpoints = localAddresses.compactMap { address -> Endpoint? in
+            guard let port = address.isIPv4 ? ipv4Port : ipv6Port else { return nil }
+            families.insert(address.isIPv4 ? .ipv4 : .ipv6)
+            return Endpoint(address, port: port)
+        }
+        netReport.setAddressFamilies(families)
+        paths.setLocalEndpoints(endpoints, at: now)
+    }
+
+    // MARK: Events of the engines
+
+    mutating func drainWireGuardEvents() {
+        while let event = wireGuard.pollEvent() {
+            switch event {
+            case .authenticated(let peer, let source): noteAuthentic(peer, from: source)
+            case .handshakeAbandoned(let peer):
+                logger.info(
+                    "peer does not answer handshakes",
+                    metadata: ["peer": "\(peers[peer.number]?.desired.nodeKey.shortText ?? "")"])
+            case .sessionEstablished, .keysErased, .unknownInitiator: continue
+            }
+        }
+    }
+
+    mutating func handle(_ event: NetReportEvent) {
+        switch event {
+        case .relayLatencyWanted(let regions): onEvent(.relayLatencyWanted(regions))
+        case .report(let report):
+            paths.setReflexiveEndpoints(
+                report.reflexiveEndpoints,
+                mappingVaries: report.mappingVariesByDestination ?? false, at: now)
+            onEvent(.report(report))
+            let waiting = netchecks
+            netchecks = []
+            for answer in waiting { answer(report) }
+        }
+    }
+
+    mutating func handle(_ event: PathEvent) {
+        switch event {
+        case .ownEndpointsChanged(let endpoints): onEvent(.ownEndpointsChanged(endpoints))
+        case .freshEndpointsWanted:
+            netReport.startQuick(at: now)
+            drainNetReport()
+        case .pathChanged(let peer, let direct):
+            logger.info(
+                "path changed",
+                metadata: [
+                    "peer": "\(peers[peer]?.desired.nodeKey.shortText ?? "")",
+                    "path": "\(direct?.description ?? "relay")",
+                ])
+        case .pingAnswered(let id, _, let from, let roundTrip):
+            guard let answer = pings.removeValue(forKey: id) else { return }
+            switch from {
+            case .udp(let endpoint): answer(.answered(.direct(endpoint), roundTrip: roundTrip))
+            case .relay(let region, _):
+                answer(.answered(.relay(region: region), roundTrip: roundTrip))
+            }
+        case .pingTimedOut(let id, _): pings.removeValue(forKey: id)?(.timedOut)
+        }
+    }
+}

@@ -1,0 +1,152 @@
+internal import CryptoPrimitives
+internal import Disco
+internal import IPPacket
+internal import LinuxIO
+internal import Logging
+internal import NetReport
+internal import NetTypes
+internal import NodeCore
+internal import PacketFilter
+internal import PathEngine
+internal import TunDevice
+internal import UDPSocket
+internal import WireGuard
+
+/// The packet thread's engines and sockets, and the order in which they are served.
+///
+/// One clock reading and at most four batches of each source for each wake-up: a flood from one
+/// side delays the other, the timers and the mailbox by no more than that.
+struct PacketLoop: ~Copyable {
+    enum Token {
+        static var mailbox: UInt64 { 0 }
+        static var tun: UInt64 { 1 }
+        static var ipv4: UInt64 { 2 }
+        static var ipv6: UInt64 { 3 }
+    }
+    /// Batches taken from one descriptor in one wake-up.
+    static var batchesMax: Int { 4 }
+    /// Pings for people that may be under way.
+    static var pingsMax: Int { 64 }
+
+    let mailbox: Mailbox
+    let relay: RelayOutlet
+    let logger: Logger
+    let onEvent: @Sendable (DataPlaneEvent) -> Void
+
+    var poller: Poller
+    let tun: TunDevice?
+    let ipv4: UDPSocket?
+    let ipv6: UDPSocket?
+    /// The ports the sockets are bound to.
+    let ipv4Port: UInt16?
+    let ipv6Port: UInt16?
+    let hasTun: Bool
+
+    let discoKey: PrivateKey<DiscoKind>
+    var wireGuard: WireGuardDevice
+    var paths: PathEngine<SecureRandom>
+    var netReport: NetReportEngine<SecureRandom>
+    var filter: PacketFilter
+    var peers = PeerTable()
+
+    /// Messages the engines send of themselves.
+    var scratch = PacketBatch()
+    var relaySender: DataPlane.RelaySender?
+    var now: MonotonicInstant
+    var counters = LoopCounters()
+
+    var localAddresses: [IPAddress] = []
+    var ownAddresses: [IPPrefix] = []
+    var pings: [UInt64: @Sendable (PingOutcome) -> Void] = [:]
+    var tunnelPings: [TunnelPing] = []
+    var nextPingID: UInt64 = 1
+    var netchecks: [@Sendable (NetReport?) -> Void] = []
+    var isStopping = false
+
+    init(
+        _ setup: consuming DataPlane.Setup, mailbox: Mailbox, relay: RelayOutlet, logger: Logger,
+        onEvent: @escaping @Sendable (DataPlaneEvent) -> Void
+    ) throws(SystemError) {
+        let poller = try Poller()
+        try poller.add(mailbox.wakeup.descriptor, token: Token.mailbox)
+        if let descriptor = setup.tun?.descriptor { try poller.add(descriptor, token: Token.tun) }
+        if let descriptor = setup.ipv4?.descriptor { try poller.add(descriptor, token: Token.ipv4) }
+        if let descriptor = setup.ipv6?.descriptor { try poller.add(descriptor, token: Token.ipv6) }
+        self.poller = poller
+        self.mailbox = mailbox
+        self.relay = relay
+        self.logger = logger
+        self.onEvent = onEvent
+        discoKey = setup.discoKey
+        ipv4Port = setup.ipv4?.port
+        ipv6Port = setup.ipv6?.port
+        hasTun = setup.tun != nil
+        tun = setup.tun.take()
+        ipv4 = setup.ipv4.take()
+        ipv6 = setup.ipv6.take()
+        var random = SecureRandom()
+        wireGuard = WireGuardDevice(
+            privateKey: nil, configuration: .init(mtu: tunnelMTU), random: SecureRandom())
+        paths = PathEngine(nodeKey: .zero, discoKey: setup.discoKey, random: SecureRandom())
+        netReport = NetReportEngine(random: SecureRandom())
+        filter = PacketFilter(flowSecret: random.next())
+        now = BootClock.now()
+    }
+
+    /// Runs until told to stop.
+    mutating func run() throws(SystemError) {
+        // Opened or sealed in place; one serves each source in turn.
+        var batch = PacketBatch()
+        while !isStopping {
+            let count = try poller.wait(timeout: timeout())
+            now = BootClock.now()
+            relaySender = relay.current
+            for index in 0..<count {
+                switch poller[index].token {
+                case Token.mailbox: takeMail(&batch)
+                case Token.tun: try readTun(&batch)
+                case Token.ipv4: try readIPv4(&batch)
+                default: try readIPv6(&batch)
+                }
+            }
+            serveEngines()
+        }
+        answerEverything()
+    }
+
+    private func timeout() -> Nanoseconds? {
+        var deadline = earliest(wireGuard.nextDeadline, paths.nextDeadline)
+        deadline = earliest(deadline, netReport.nextDeadline)
+        deadline = earliest(deadline, tunnelPings.first?.deadline)
+        return deadline.map { $0 - now }
+    }
+
+    /// Timers, then whatever the engines have to say. What one says may give another work, but no
+    /// more than once around: none of them answers what it is told at once and for ever.
+    private mutating func serveEngines() {
+        wireGuard.handleTimeout(at: now, civil: CivilTime.now())
+        paths.handleTimeout(at: now)
+        netReport.handleTimeout(at: now)
+        expireTunnelPings()
+        sendWireGuard()
+        drainWireGuardEvents()
+        drainNetReport()
+        drainPaths()
+    }
+}
+
+struct LoopCounters {
+    var tunPackets: Int64 = 0
+    var udpDatagrams: Int64 = 0
+    var relayedPackets: Int64 = 0
+    /// Packets of the host for an address that no peer has.
+    var noPeer: Int64 = 0
+    /// Messages for a peer to which no path leads now.
+    var noPath: Int64 = 0
+    var notSent: Int64 = 0
+    var notDelivered: Int64 = 0
+    /// Datagrams of no protocol of ours.
+    var unknownDatagrams: Int64 = 0
+    var truncatedDatagrams: Int64 = 0
+    var droppedByMailbox: Int64 = 0
+}
