@@ -142,7 +142,7 @@ let package = Package(
         engine("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),
         engine("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
         engine("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
-        engine("SimulatedNetwork", ["NetTypes", "IPPacket"]),
+        engine("SimulatedNetwork", ["NetTypes"]),
         tests("Noise", ["NetTypes", "CryptoPrimitives"]),
         tests("WireGuard", ["NetTypes", "CryptoPrimitives", "WireGuardMessages", "IPPacket"]),
         tests("PathEngine", ["NetTypes", "CryptoPrimitives", "Disco", "STUN", "SimulatedNetwork"]),
@@ -151,7 +151,7 @@ let package = Package(
         tests("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),
         tests("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
         tests("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
-        tests("SimulatedNetwork", ["NetTypes", "IPPacket"]),
+        tests("SimulatedNetwork", ["NetTypes"]),
 
         // Floor 3: drivers
         driver("LinuxIO", ["CLinux", "NetTypes"]),
