@@ -1,0 +1,68 @@
+internal import NetTypes
+
+/// A network interface (`struct ifinfomsg`):
+///
+///     family u8 | padding u8 | hardware type u16 | index i32 | flags u32 | change mask u32
+package struct Link: Equatable, Sendable {
+    package var index: UInt32
+    package var name: String
+    package var mtu: UInt32
+    /// `IFF_UP`: an administrator wants it up.
+    package var isUp: Bool
+    /// `IFF_RUNNING`: it can carry packets.
+    package var isRunning: Bool
+    package var isLoopback: Bool
+
+    private enum Flag {
+        static var up: UInt32 { 0x1 }
+        static var loopback: UInt32 { 0x8 }
+        static var running: UInt32 { 0x40 }
+    }
+    private enum AttributeType {
+        static var name: UInt16 { 3 }
+        static var mtu: UInt16 { 4 }
+    }
+    private static var headerByteCount: Int { 16 }
+
+    package init(parsing payload: RawSpan) throws(NetlinkError) {
+        guard payload.byteCount >= Self.headerByteCount else {
+            throw .truncated(needed: Self.headerByteCount, have: payload.byteCount)
+        }
+        index = payload.littleEndian(at: 4)
+        let flags = payload.littleEndian(at: 8, as: UInt32.self)
+        isUp = flags & Flag.up != 0
+        isRunning = flags & Flag.running != 0
+        isLoopback = flags & Flag.loopback != 0
+        name = ""
+        mtu = 0
+        var attributes = AttributeReader(payload, after: Self.headerByteCount)
+        while let attribute = try attributes.next() {
+            switch attribute.type {
+            case AttributeType.name: name = attribute.text ?? ""
+            case AttributeType.mtu: mtu = attribute.number ?? 0
+            default: break
+            }
+        }
+    }
+
+    package static var dumpRequest: NetlinkRequest {
+        NetlinkRequest(.getLink, flags: .dump, header: header(index: 0, flags: 0, change: 0))
+    }
+
+    /// Takes the interface up or down, and sets its MTU where one is given.
+    package static func changeRequest(index: UInt32, isUp: Bool, mtu: UInt32?) -> NetlinkRequest {
+        var request = NetlinkRequest(
+            .newLink, flags: .acknowledge,
+            header: header(index: index, flags: isUp ? Flag.up : 0, change: Flag.up))
+        if let mtu { request.append(attribute: AttributeType.mtu, number: mtu) }
+        return request
+    }
+
+    private static func header(index: UInt32, flags: UInt32, change: UInt32) -> [UInt8] {
+        var bytes: [UInt8] = [0, 0, 0, 0]
+        bytes.appendLittleEndian(index)
+        bytes.appendLittleEndian(flags)
+        bytes.appendLittleEndian(change)
+        return bytes
+    }
+}
