@@ -1,0 +1,312 @@
+import ControlClient
+import ControlMessages
+import CryptoPrimitives
+import LinuxIO
+import LocalAPI
+import Logging
+import NetReport
+import NetTypes
+import NodeCore
+import PathEngine
+
+/// How a login is to be done.
+struct LoginIntent: Sendable {
+    /// A pre-auth key; a secret.
+    var authKey: String?
+    /// Ask for a page to visit when the server wants proof of who we are.
+    var isInteractive = false
+    /// Make a new node key even though there is one.
+    var wantsNewKey = false
+}
+
+/// The server refused this login for good; its own words.
+struct LoginRefusal: Error, CustomStringConvertible {
+    var description: String
+}
+
+extension LocalNode {
+    /// The line to the coordination server and the task that follows it.
+    struct Session {
+        var client: ControlClient
+        var task: Task<Void, Never>
+        var wakeups: [Task<Void, Never>] = []
+    }
+
+    /// Replaces whatever session there is. The errors of the session itself go to `problems`.
+    func startSession(_ intent: LoginIntent) async {
+        await endSession()
+        let client: ControlClient
+        do {
+            client = try makeClient()
+        } catch {
+            set(.control, "\(error)")
+            bus.publish(errorMessage: "\(error)")
+            return
+        }
+        let task = Task { await self.run(client, intent) }
+        session = Session(client: client, task: task)
+        publishChanges()
+    }
+
+    func endSession() async {
+        while let old = session {
+            session = nil
+            old.task.cancel()
+            await old.client.close()
+            await old.task.value
+            for wakeup in old.wakeups { await wakeup.value }
+        }
+        isMapCurrent = false
+        authURL = ""
+        problems[.control] = nil
+        problems[.login] = nil
+        publishChanges()
+    }
+
+    private func makeClient() throws -> ControlClient {
+        let url: ServerURL
+        do { url = try ServerURL(prefs.controlURL) } catch {
+            throw ControlClientError.invalidURL(text: prefs.controlURL, error)
+        }
+        return try ControlClient(
+            ControlClient.Configuration(
+                serverURL: url, machineKey: stored.machineKey, trust: parts.trust),
+            group: parts.group, logger: logger)
+    }
+
+    /// Logs in and follows the network map, again and again, until cancelled or refused. The client
+    /// paces attempts that follow failures.
+    private func run(_ client: ControlClient, _ first: LoginIntent) async {
+        var intent = first
+        while !Task.isCancelled {
+            do {
+                guard try await logIn(client, intent) else { return }
+                intent = LoginIntent()
+                try await follow(client)
+            } catch let refusal as LoginRefusal {
+                set(.login, refusal.description)
+                bus.publish(errorMessage: refusal.description)
+                return
+            } catch {
+                if Task.isCancelled { return }
+                set(.control, "\(error)")
+            }
+        }
+    }
+
+    // MARK: Login
+
+    /// Returns whether this node is registered; false when a person has to ask for a login first.
+    private func logIn(_ client: ControlClient, _ intent: LoginIntent) async throws -> Bool {
+        let needsProof = !isLoggedIn || intent.wantsNewKey
+        guard !needsProof || intent.authKey != nil || intent.isInteractive else { return false }
+        let previous = stored.nodeKey
+        var key = previous ?? PrivateKey()
+        if isSelfExpired || intent.wantsNewKey { key = PrivateKey() }
+        var followup = ""
+        var pause = Duration.milliseconds(250)
+        var didRenew = false
+        while true {
+            try Task.checkCancellation()
+            let isNew = key.publicKey != previous?.publicKey
+            let response = try await client.register(
+                RegisterRequest(
+                    version: CapabilityVersion.own, nodeKey: key.publicKey,
+                    oldNodeKey: isNew ? previous?.publicKey ?? .zero : .zero,
+                    authKey: intent.authKey, followup: followup, hostinfo: hostinfo()))
+            set(.control, nil)
+            guard response.error.isEmpty else {
+                throw LoginRefusal(description: "the server refused this login: \(response.error)")
+            }
+            if response.isNodeKeyExpired {
+                guard !didRenew else {
+                    throw LoginRefusal(description: "the server calls a fresh key expired")
+                }
+                didRenew = true
+                key = PrivateKey()
+            } else if response.authURL.isEmpty {
+                try finishLogin(key, response)
+                return true
+            } else if response.authURL != followup {
+                followup = response.authURL
+                announce(authURL: followup)
+            } else {
+                // The server did not hold the request: do not hurry it.
+                try await Task.sleep(for: pause)
+                pause = min(pause * 2, .seconds(10))
+            }
+        }
+    }
+
+    private func announce(authURL url: String) {
+        authURL = url
+        var notify = Notify()
+        notify.browseToURL = url
+        bus.publish(notify)
+        publishChanges()
+    }
+
+    private func finishLogin(
+        _ key: PrivateKey<NodeKind>, _ response: RegisterResponse
+    ) throws(StateError) {
+        if stored.nodeKey?.publicKey != key.publicKey { map = NetworkMap() }
+        stored.nodeKey = key
+        stored.isRegistered = true
+        stored.loginName =
+            response.login.loginName.isEmpty
+            ? response.user.displayName : response.login.loginName
+        stored.prefs.isLoggedOut = false
+        try store()
+        authURL = ""
+        problems[.login] = nil
+        var notify = Notify()
+        notify.loginFinished = true
+        bus.publish(notify)
+        publishChanges()
+    }
+
+    // MARK: Network map
+
+    /// Follows the map until the stream ends, which always throws.
+    private func follow(_ client: ControlClient) async throws {
+        guard let key = stored.nodeKey?.publicKey else { return }
+        let (signals, signal) = AsyncStream.makeStream(
+            of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        updateSignal = signal
+        defer { updateSignal = nil }
+        var request = mapRequest(key)
+        request.isStreaming = true
+        try await withThrowingTaskGroup(of: Void.self) { [request] group in
+            group.addTask {
+                for await _ in signals { try await client.sendUpdate(await self.update(key)) }
+            }
+            group.addTask {
+                try await client.streamMap(request) { try await self.take($0, key: key) }
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private func mapRequest(_ key: NodeKey) -> MapRequest {
+        MapRequest(
+            version: CapabilityVersion.own, compression: "zstd", wantsKeepAlive: true,
+            nodeKey: key, discoKey: stored.discoKey.publicKey, hostinfo: hostinfo(),
+            endpoints: ownEndpoints.map(\.endpoint),
+            endpointTypes: ownEndpoints.map { endpoint in
+                switch endpoint.kind {
+                case .local: .local
+                case .reflexive: .stun
+                case .reflexiveAddressLocalPort: .stunWithLocalPort
+                }
+            })
+    }
+
+    private func update(_ key: NodeKey) -> MapRequest {
+        var request = mapRequest(key)
+        request.omitsPeers = true
+        return request
+    }
+
+    private func take(_ response: MapResponse, key: NodeKey) throws {
+        if let time = response.controlTime {
+            serverClock.update(serverTime: time, localTime: CivilTime.now())
+        }
+        guard !response.isKeepAlive else { return }
+        if !isMapCurrent {
+            guard response.node != nil else {
+                throw ControlClientError.malformedAnswer("the first map lacks this node")
+            }
+            // A stored map has served its time: peers that left meanwhile must not stay.
+            map = NetworkMap()
+            isMapCurrent = true
+        }
+        let changes = map.apply(response, now: now)
+        set(.control, nil)
+        guard !changes.isEmpty else { return }
+        reconcile()
+        saveMap(force: false)
+        publishChanges()
+    }
+
+    /// Writes the map for the next start, at most every ten seconds unless forced.
+    func saveMap(force: Bool) {
+        guard isMapCurrent || force, map.selfNode != nil, map != savedMap else { return }
+        let time = BootClock.now()
+        if !force, let last = mapSavedAt, time - last < .seconds(10) { return }
+        do throws(StateError) {
+            try parts.files.save(map)
+            mapSavedAt = time
+            savedMap = map
+        } catch {
+            set(.state, error.description)
+        }
+    }
+
+    /// Tells the server that this node's key is to end, and forgets it.
+    func logOut() async throws(NodeControlError) {
+        let client = session?.client
+        if let client, let key = stored.nodeKey, stored.isRegistered {
+            do throws(ControlClientError) {
+                _ = try await client.register(
+                    RegisterRequest(
+                        version: CapabilityVersion.own, nodeKey: key.publicKey,
+                        expiry: Timestamp(unixSeconds: 123), hostinfo: hostinfo()))
+            } catch {
+                throw NodeControlError(
+                    .unavailable, "could not tell the server to log this node out: \(error)")
+            }
+        }
+        await endSession()
+        stored.nodeKey = nil
+        stored.isRegistered = false
+        stored.loginName = ""
+        stored.prefs.isLoggedOut = true
+        stored.prefs.wantsRunning = false
+        map = NetworkMap()
+        do throws(StateError) {
+            try store()
+            try parts.files.removeMap()
+        } catch {
+            throw NodeControlError(.internalError, error.description)
+        }
+        reconcile()
+        publishChanges()
+    }
+
+    // MARK: What we tell
+
+    func hostinfo() -> Hostinfo {
+        var info = HostInformation.hostinfo(
+            hostname: prefs.hostname, backendLogID: stored.backendLogID,
+            advertisedRoutes: prefs.advertisedRoutes, tags: prefs.advertisedTags)
+        info.netInfo = netInfo()
+        return info
+    }
+
+    private func netInfo() -> NetInfo? {
+        guard homeRelay != nil || report != nil else { return nil }
+        var info = NetInfo()
+        info.preferredDERP = homeRelay ?? 0
+        guard let report else { return info }
+        info.mappingVariesByDestination = report.mappingVariesByDestination
+        info.isUDPWorking = report.hasUDP
+        info.isIPv6Working = report.hasIPv6
+        info.hasSystemIPv6 = link.hasIPv6
+        var latencies: [String: Double] = [:]
+        for entry in report.latencies {
+            if let time = entry.ipv4 { latencies["\(entry.region)-v4"] = time.inSeconds }
+            if let time = entry.ipv6 { latencies["\(entry.region)-v6"] = time.inSeconds }
+        }
+        info.regionLatency = latencies
+        return info
+    }
+}
+
+extension NotifyBus {
+    func publish(errorMessage: String) {
+        var notify = Notify()
+        notify.errorMessage = errorMessage
+        publish(notify)
+    }
+}

@@ -1,0 +1,156 @@
+import ControlMessages
+import DataPlane
+import LinuxIO
+import LocalAPI
+import NetReport
+import NetTypes
+import NodeCore
+import PathEngine
+
+extension LocalNode {
+    func status(peers includesPeers: Bool) async -> Status {
+        let snapshot = await parts.dataPlane.snapshot()
+        var status = Status()
+        status.version = SkeinVersion.text
+        status.hasTUN = parts.interfaceName != nil
+        status.backendState = backendState
+        status.haveNodeKey = stored.nodeKey != nil
+        status.authURL = authURL
+        status.health = health
+        guard isLoggedIn, let node = map.selfNode else { return status }
+        status.addresses = node.addresses.map(\.address)
+        status.own = ownStatus(node)
+        status.magicDNSSuffix = map.magicDNSSuffix
+        status.tailnet = TailnetStatus(
+            name: map.domain, magicDNSSuffix: map.magicDNSSuffix,
+            magicDNSEnabled: map.dnsConfig.isProxied)
+        status.users = map.userProfiles
+        guard includesPeers else { return status }
+        let inTunnel = Set(applied.configuration.peers.map(\.nodeKey))
+        for peer in map.sortedPeers {
+            var entry = describe(peer)
+            entry.isInTunnel = inTunnel.contains(peer.key)
+            entry.isInPathEngine = entry.isInTunnel
+            if let live = snapshot.peers[peer.key] { fill(&entry, live, snapshot) }
+            status.peers[peer.key] = entry
+        }
+        return status
+    }
+
+    private func ownStatus(_ node: Node) -> PeerStatus {
+        var own = describe(node)
+        own.hostName = hostinfo().hostname
+        own.endpoints = ownEndpoints.map(\.endpoint)
+        own.relay = homeRelay.map(relayCode) ?? ""
+        own.isOnline = isMapCurrent
+        own.isInTunnel = backendState == .running
+        own.isInPathEngine = own.isInTunnel
+        return own
+    }
+
+    private func describe(_ node: Node) -> PeerStatus {
+        var entry = PeerStatus()
+        entry.id = node.stableID
+        entry.nodeID = node.id
+        entry.publicKey = node.key
+        entry.hostName = node.hostinfo?.hostname ?? shortName(node)
+        entry.dnsName = node.name
+        entry.os = node.hostinfo?.operatingSystem ?? ""
+        entry.userID = node.user
+        entry.addresses = node.addresses.map(\.address)
+        entry.allowedIPs = node.effectiveAllowedIPs
+        entry.tags = node.tags
+        entry.primaryRoutes = node.primaryRoutes
+        entry.endpoints = node.endpoints ?? []
+        entry.relay = node.homeDERP > 0 ? relayCode(node.homeDERP) : ""
+        entry.created = node.created
+        entry.lastSeen = node.lastSeen ?? .zero
+        entry.isOnline = node.isOnline ?? false
+        entry.offersExitNode = node.effectiveAllowedIPs.contains { $0.length == 0 }
+        entry.isInNetworkMap = true
+        entry.isExpired = DesiredConfiguration.isExpired(node, now: now)
+        entry.keyExpiry = node.keyExpiry.isZero ? nil : node.keyExpiry
+        return entry
+    }
+
+    private func fill(
+        _ entry: inout PeerStatus, _ live: DataPlaneSnapshot.Peer, _ snapshot: DataPlaneSnapshot
+    ) {
+        entry.receivedBytes = Int64(clamping: live.receivedBytes)
+        entry.sentBytes = Int64(clamping: live.sentBytes)
+        entry.currentEndpoint = live.path.currentEndpoint
+        entry.isActive = live.path.isActive
+        if let time = live.lastHandshake { entry.lastHandshake = time }
+        if let sent = live.path.lastSentAt {
+            let age = snapshot.takenAt - sent
+            entry.lastWrite = CivilTime.now() + Nanoseconds(count: -age.count)
+        }
+    }
+
+    func netcheckReport(_ report: NetReport) -> NetcheckReport {
+        var result = NetcheckReport()
+        result.udp = report.hasUDP
+        result.ipv4 = report.hasIPv4
+        result.ipv6 = report.hasIPv6
+        result.mappingVariesByDestination = report.mappingVariesByDestination
+        result.preferredRelay = report.homeRelay ?? 0
+        for entry in report.latencies {
+            result.latencies[entry.region] = entry.best?.count
+            result.ipv4Latencies[entry.region] = entry.ipv4?.count
+            result.ipv6Latencies[entry.region] = entry.ipv6?.count
+        }
+        result.globalIPv4 = report.globalIPv4.first
+        result.globalIPv6 = report.globalIPv6.first
+        for (id, region) in map.derpMap.regions ?? [:] {
+            result.regions[id] = .init(code: region.code, name: region.name)
+        }
+        return result
+    }
+
+    /// For `skein debug paths`.
+    func pathsJSON() async -> [UInt8] {
+        let snapshot = await parts.dataPlane.snapshot()
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.key("Peers")
+            writer.array { writer in
+                for peer in map.sortedPeers {
+                    guard let live = snapshot.peers[peer.key] else { continue }
+                    write(peer, live, snapshot.takenAt, to: &writer)
+                }
+            }
+            writer.key("Counters")
+            writer.object { writer in
+                for (name, value) in snapshot.counters { writer.keep(name, value) }
+            }
+        }
+        return writer.bytes
+    }
+
+    private func write(
+        _ peer: Node, _ live: DataPlaneSnapshot.Peer, _ takenAt: MonotonicInstant,
+        to writer: inout JSONWriter
+    ) {
+        writer.object { writer in
+            writer.keep("Name", shortName(peer))
+            writer.keep("Current", live.path.currentEndpoint?.description ?? "")
+            writer.omit("Relay", live.path.relayRegion ?? 0)
+            writer.key("Candidates")
+            writer.array { writer in
+                for candidate in live.path.candidates {
+                    writer.object { writer in
+                        writer.keep("Endpoint", candidate.endpoint.description)
+                        writer.keep("PingsSent", candidate.pingsSent)
+                        writer.keep("PongsReceived", candidate.pongsReceived)
+                        if let time = candidate.roundTrip {
+                            writer.keep("RoundTripMs", time.inMilliseconds)
+                        }
+                        if let time = candidate.lastPongAt {
+                            writer.keep("LastPongSecondsAgo", (takenAt - time).inSeconds)
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

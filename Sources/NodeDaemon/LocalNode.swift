@@ -1,0 +1,258 @@
+import ControlClient
+import ControlMessages
+import CryptoPrimitives
+import DERPClient
+import DataPlane
+import LinuxIO
+import LocalAPI
+import Logging
+import NIOCore
+import NetReport
+import NetTypes
+import NodeCore
+import PathEngine
+
+/// A machine's membership in a network: owns what is known (preferences, keys, network map, links)
+/// and derives from it what the tunnel, the router and the relay connections are to be.
+///
+/// Everything that speaks to the outside is a part given at the start or a session with the
+/// coordination server (`LocalNode+Session.swift`); whatever changes here ends in `reconcile()`
+/// (`LocalNode+Reconcile.swift`).
+actor LocalNode {
+    /// What the node is made of and never replaces.
+    struct Parts: Sendable {
+        var files: StateFiles
+        var dataPlane: DataPlane
+        /// Nil without a TUN interface: there is nothing to route then.
+        var interfaceName: String?
+        var listenPort: UInt16
+        var group: any EventLoopGroup
+        var logger: Logger
+        /// Certificates to trust besides the system's.
+        var trust: Trust
+        /// Takes the events of relay pools.
+        var relayEvents: @Sendable (RelayEvent) -> Void
+    }
+
+    /// Something that keeps the node from doing its work, as `status` names it.
+    enum Problem: Int, CaseIterable {
+        case login
+        case control
+        case router
+        case relay
+        case state
+    }
+
+    let parts: Parts
+    let bus = NotifyBus()
+
+    var stored: StoredState
+    var map = NetworkMap()
+    var serverClock = ServerClock()
+    /// The page on which a person is to allow this login; empty when none is under way.
+    var authURL = ""
+    /// One line each, for people.
+    var problems: [Problem: String] = [:]
+    /// The server has sent a map since this session began; until then `map` is a stored one.
+    var isMapCurrent = false
+
+    var session: Session?
+    /// Wakes the task that tells the server about changes on our side.
+    var updateSignal: AsyncStream<Void>.Continuation?
+
+    var link = LinkState()
+    var ownEndpoints: [OwnEndpoint] = []
+    var report: NetReport?
+
+    var applied = Applied()
+    var relays: (key: NodeKey, pool: RelayPool)?
+    var relayLatencies: [Int: Nanoseconds] = [:]
+    var resolvedNames: [String: ResolvedName] = [:]
+    var nameTask: Task<Void, Never>?
+    let router: (any RouterHandle)?
+    var mapSavedAt: MonotonicInstant?
+    var savedMap: NetworkMap?
+    private var publishedState: BackendState?
+    private var publishedHealth: [String] = []
+
+    /// What the reconcilers did last.
+    struct Applied {
+        var configuration = DesiredConfiguration()
+        var tunnelKey: NodeKey?
+        var relayMap = RelayMap()
+        var relayRegions: [RelayRegion] = []
+        var isTunnelConfigured = false
+    }
+
+    init(parts: Parts, stored: StoredState, router: (any RouterHandle)?) {
+        self.parts = parts
+        self.stored = stored
+        self.router = router
+    }
+
+    var logger: Logger { parts.logger }
+    var prefs: Prefs { stored.prefs }
+    /// The time by the server's clock.
+    var now: Timestamp { serverClock.now(localTime: CivilTime.now()) }
+
+    // MARK: State
+
+    var isSelfExpired: Bool {
+        map.selfNode.map { DesiredConfiguration.isExpired($0, now: now) } ?? false
+    }
+
+    /// The server knows our node key and nobody has logged out.
+    var isLoggedIn: Bool {
+        stored.isRegistered && stored.nodeKey != nil && !prefs.isLoggedOut && !isSelfExpired
+    }
+
+    var backendState: BackendState {
+        guard isLoggedIn else { return .needsLogin }
+        guard prefs.wantsRunning else { return .stopped }
+        guard let node = map.selfNode else { return .starting }
+        guard node.isMachineAuthorized else { return .needsMachineAuth }
+        return .running
+    }
+
+    /// What stands in the way, in the order of `Problem`, then what the server says.
+    var health: [String] {
+        Problem.allCases.compactMap { problems[$0] } + map.health
+    }
+
+    /// Tells watchers what is different from what they were told last.
+    func publishChanges() {
+        var notify = Notify()
+        let state = backendState
+        let health = health
+        if state != publishedState { notify.state = state }
+        if health != publishedHealth { notify.health = health }
+        guard notify.state != nil || notify.health != nil else { return }
+        publishedState = state
+        publishedHealth = health
+        bus.publish(notify)
+    }
+
+    func set(_ problem: Problem, _ text: String?) {
+        guard problems[problem] != text else { return }
+        problems[problem] = text
+        if let text { logger.warning("\(text)") }
+        publishChanges()
+    }
+
+    /// Stores keys and preferences. They are worth more than an answer: what cannot be stored is an
+    /// error for the caller.
+    func store() throws(StateError) { try parts.files.save(stored) }
+
+    // MARK: Life
+
+    /// Takes up where the last run ended: a node that was up goes up again, with the stored map
+    /// until the server is heard.
+    func begin() async {
+        do throws(StateError) {
+            if stored.isRegistered, let response = try parts.files.loadMap() {
+                _ = map.apply(response, now: CivilTime.now())
+                if map.selfNode?.key != stored.nodeKey?.publicKey { map = NetworkMap() }
+            }
+        } catch {
+            set(.state, error.description)
+        }
+        reconcile()
+        publishChanges()
+        if prefs.wantsRunning, isLoggedIn { await startSession(LoginIntent()) }
+    }
+
+    /// Undoes everything that was done to this machine.
+    func end() async {
+        await endSession()
+        saveMap(force: true)
+        nameTask?.cancel()
+        await nameTask?.value
+        if let relays { await relays.pool.shutDown() }
+        relays = nil
+        router?.removeAll()
+        parts.dataPlane.stop()
+        bus.close()
+    }
+
+    // MARK: Events of the parts
+
+    func handle(_ state: LinkState) {
+        let isFirst = link == LinkState()
+        link = state
+        parts.dataPlane.setLocalAddresses(state.candidateAddresses)
+        guard !isFirst else { return }
+        logger.info("links changed", metadata: ["addresses": "\(state.candidateAddresses)"])
+        parts.dataPlane.handleLinkChange()
+        relays?.pool.probe()
+        if let client = session?.client { networkChanged(client) }
+    }
+
+    private func networkChanged(_ client: ControlClient) {
+        session?.wakeups.append(Task { await client.networkChanged() })
+    }
+
+    func handle(_ event: DataPlaneEvent) {
+        switch event {
+        case .ownEndpointsChanged(let endpoints):
+            ownEndpoints = endpoints
+            updateSignal?.yield()
+        case .report(let report):
+            let before = self.report
+            self.report = report
+            applyHome()
+            if before?.homeRelay != report.homeRelay
+                || before?.mappingVariesByDestination != report.mappingVariesByDestination
+                || before?.hasUDP != report.hasUDP
+            {
+                updateSignal?.yield()
+            }
+        case .relayLatencyWanted(let regions):
+            for region in regions {
+                if let latency = relayLatencies[region] {
+                    parts.dataPlane.note(relayLatency: latency, region: region)
+                }
+            }
+        }
+    }
+
+    func handle(_ event: RelayEvent) {
+        switch event {
+        case .connected(let region, let latency):
+            relayLatencies[region] = latency
+            parts.dataPlane.note(relay: region, isConnected: true)
+            parts.dataPlane.note(relayLatency: latency, region: region)
+            if region == homeRelay { set(.relay, nil) }
+        case .disconnected(let region, let reason):
+            parts.dataPlane.note(relay: region, isConnected: false)
+            logger.info("relay disconnected", metadata: ["region": "\(region)", "reason": "\(reason)"])
+            if region == homeRelay, prefs.wantsRunning {
+                set(.relay, "not connected to the home relay \(relayCode(region)): \(reason)")
+            }
+        case .latency(let region, let latency):
+            relayLatencies[region] = latency
+            parts.dataPlane.note(relayLatency: latency, region: region)
+        case .health(let region, let text):
+            set(.relay, text.isEmpty ? nil : "relay \(relayCode(region)): \(text)")
+        case .peerGone: return
+        }
+    }
+
+    /// The home relay: what was measured, or the first of the map until something was.
+    var homeRelay: Int? {
+        let known = map.derpMap.regions ?? [:]
+        if let home = report?.homeRelay, known[home] != nil { return home }
+        return known.filter { !$0.value.isNeverHome && !$0.value.nodes.isEmpty }.keys.min()
+    }
+
+    func relayCode(_ region: Int) -> String {
+        let code = map.derpMap.regions?[region]?.code ?? ""
+        return code.isEmpty ? String(region) : code
+    }
+
+    /// A key may have run out since the last look.
+    func tick() {
+        if let expiry = applied.configuration.nextExpiry, expiry <= now { reconcile() }
+        saveMap(force: false)
+        publishChanges()
+    }
+}
