@@ -197,7 +197,12 @@ let package = Package(
         tests("LinuxIO", ["NetTypes"]),
         tests("TunDevice", ["NetTypes", "LinuxIO", "CLinux", "NetworkSandbox"]),
         tests("UDPSocket", ["NetTypes", "LinuxIO"]),
-        tests("DataPlane", ["NetTypes", "CryptoPrimitives"]),
+        tests(
+            "DataPlane",
+            [
+                "NetTypes", "CryptoPrimitives", "ControlMessages", "NodeCore", "PacketFilter",
+                "UDPSocket", "Logging",
+            ]),
         tests("LinuxRouter", ["NetTypes", "Netlink", "LinuxIO", "TunDevice", "NetworkSandbox"]),
         tests("NetworkMonitor", ["NetTypes", "Netlink", "LinuxIO", "TunDevice", "NetworkSandbox"]),
         tests(

@@ -23,11 +23,14 @@ package final class DataPlane: Sendable {
         package var tun: TunDevice?
         package var ipv4: UDPSocket?
         package var ipv6: UDPSocket?
+        /// Peers may be on this very machine: for tests.
+        package var acceptsLoopback: Bool
 
         package init(
             discoKey: PrivateKey<DiscoKind>, tun: consuming TunDevice?,
-            ipv4: consuming UDPSocket?, ipv6: consuming UDPSocket?
+            ipv4: consuming UDPSocket?, ipv6: consuming UDPSocket?, acceptsLoopback: Bool = false
         ) {
+            self.acceptsLoopback = acceptsLoopback
             self.discoKey = discoKey
             self.tun = tun
             self.ipv4 = ipv4

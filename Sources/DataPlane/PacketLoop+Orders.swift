@@ -39,7 +39,9 @@ extension PacketLoop {
             wireGuard.setPrivateKey(key)
             paths = PathEngine(
                 nodeKey: key?.publicKey ?? .zero, discoKey: discoKey,
-                settings: PathSettings(tunnelPrefixes: DesiredConfiguration.tunnelIPv6Ranges),
+                settings: PathSettings(
+                    acceptsLoopback: acceptsLoopback,
+                    tunnelPrefixes: DesiredConfiguration.tunnelIPv6Ranges),
                 random: SecureRandom())
             applyLocalEndpoints()
         }
@@ -92,7 +94,8 @@ extension PacketLoop {
             peers[index.number] = entry
         } catch {
             logger.error(
-                "peer left out", metadata: ["peer": "\(peer.nodeKey.shortText)", "reason": "\(error)"])
+                "peer left out",
+                metadata: ["peer": "\(peer.nodeKey.shortText)", "reason": "\(error)"])
         }
     }
 

@@ -41,6 +41,7 @@ struct PacketLoop: ~Copyable {
     let ipv4Port: UInt16?
     let ipv6Port: UInt16?
     let hasTun: Bool
+    let acceptsLoopback: Bool
 
     let discoKey: PrivateKey<DiscoKind>
     var wireGuard: WireGuardDevice
@@ -81,6 +82,7 @@ struct PacketLoop: ~Copyable {
         ipv4Port = setup.ipv4?.port
         ipv6Port = setup.ipv6?.port
         hasTun = setup.tun != nil
+        acceptsLoopback = setup.acceptsLoopback
         tun = setup.tun.take()
         ipv4 = setup.ipv4.take()
         ipv6 = setup.ipv6.take()

@@ -31,6 +31,19 @@ package struct DesiredPeer: Equatable, Sendable {
     package var homeRelay: Int?
     /// A plain WireGuard peer: no disco, no relay, just its endpoints.
     package var isWireGuardOnly: Bool
+
+    package init(
+        nodeID: NodeID, nodeKey: NodeKey, discoKey: DiscoKey, allowedIPs: [IPPrefix],
+        endpoints: [Endpoint], homeRelay: Int?, isWireGuardOnly: Bool
+    ) {
+        self.nodeID = nodeID
+        self.nodeKey = nodeKey
+        self.discoKey = discoKey
+        self.allowedIPs = allowedIPs
+        self.endpoints = endpoints
+        self.homeRelay = homeRelay
+        self.isWireGuardOnly = isWireGuardOnly
+    }
 }
 
 /// Everything the network map and the settings ask of this machine, as one value. Reconcilers

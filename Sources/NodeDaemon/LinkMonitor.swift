@@ -11,7 +11,8 @@ struct LinkState: Equatable, Sendable {
 final class LinkMonitor: Sendable {
     let current: LinkState
 
-    init(ignoring: String?, port: UInt16, onChange: @escaping @Sendable (LinkState) -> Void) throws {
+    init(ignoring: String?, port: UInt16, onChange: @escaping @Sendable (LinkState) -> Void) throws
+    {
         var state = LinkState()
         var list: UnsafeMutablePointer<ifaddrs>?
         guard getifaddrs(&list) == 0 else {
@@ -22,7 +23,9 @@ final class LinkMonitor: Sendable {
         var next = list
         while let entry = next {
             defer { next = entry.pointee.ifa_next }
-            guard let address = entry.pointee.ifa_addr, String(cString: entry.pointee.ifa_name) != ignoring else { continue }
+            guard let address = entry.pointee.ifa_addr,
+                String(cString: entry.pointee.ifa_name) != ignoring
+            else { continue }
             var found: IPAddress?
             if address.pointee.sa_family == sa_family_t(AF_INET) {
                 address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
@@ -31,9 +34,11 @@ final class LinkMonitor: Sendable {
             } else if address.pointee.sa_family == sa_family_t(AF_INET6) {
                 address.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { pointer in
                     withUnsafeBytes(of: pointer.pointee.sin6_addr) { bytes in
-                        found = .v6(IPv6Address(
-                            high: UInt64(bigEndian: bytes.load(as: UInt64.self)),
-                            low: UInt64(bigEndian: bytes.load(fromByteOffset: 8, as: UInt64.self))))
+                        found = .v6(
+                            IPv6Address(
+                                high: UInt64(bigEndian: bytes.load(as: UInt64.self)),
+                                low: UInt64(
+                                    bigEndian: bytes.load(fromByteOffset: 8, as: UInt64.self))))
                     }
                 }
             }

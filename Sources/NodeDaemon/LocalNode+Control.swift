@@ -95,7 +95,9 @@ extension LocalNode: NodeControl {
         }
         result.nodeName = shortName(peer)
         result.nodeAddress = peer.addresses.first?.address
-        switch await parts.dataPlane.ping(peer.key, address: address, isThroughTunnel: kind == .icmp) {
+        switch await parts.dataPlane.ping(
+            peer.key, address: address, isThroughTunnel: kind == .icmp)
+        {
         case .answered(let path, let roundTrip):
             result.latencySeconds = roundTrip.inSeconds
             switch path {
@@ -107,7 +109,8 @@ extension LocalNode: NodeControl {
             }
         case .timedOut: result.error = "no answer within 5 s"
         case .unknownPeer:
-            result.error = "\(result.nodeName) cannot be spoken to now: its key is expired or it is not set up yet"
+            result.error =
+                "\(result.nodeName) cannot be spoken to now: its key is expired or it is not set up yet"
         case .tooMany: throw NodeControlError(.unavailable, "too many pings at once")
         }
         return result

@@ -224,7 +224,8 @@ actor LocalNode {
             if region == homeRelay { set(.relay, nil) }
         case .disconnected(let region, let reason):
             parts.dataPlane.note(relay: region, isConnected: false)
-            logger.info("relay disconnected", metadata: ["region": "\(region)", "reason": "\(reason)"])
+            logger.info(
+                "relay disconnected", metadata: ["region": "\(region)", "reason": "\(reason)"])
             if region == homeRelay, prefs.wantsRunning {
                 set(.relay, "not connected to the home relay \(relayCode(region)): \(reason)")
             }
