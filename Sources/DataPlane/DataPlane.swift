@@ -96,11 +96,12 @@ package final class DataPlane: Sendable {
     /// Nothing that was known about paths holds any more. Set the new addresses before.
     package func handleLinkChange() { mailbox.put { $0.didLinkChange = true } }
 
-    /// A relay connection came up or went down.
-    package func note(relay region: Int, isConnected: Bool) {
+    /// The relay says that a peer is not connected to it. Notes beyond a limit are lost, which costs
+    /// no more than packets to that relay.
+    package func note(peer: NodeKey, leftRelay region: Int) {
         mailbox.put { contents in
-            contents.relayStates.removeAll { $0.region == region }
-            contents.relayStates.append((region, isConnected))
+            guard contents.peersGone.count < Mailbox.noteCountMax else { return }
+            contents.peersGone.append((peer, region))
         }
     }
 

@@ -9,8 +9,7 @@ final class Mailbox: Sendable {
         var configuration: TunnelConfiguration?
         var localAddresses: [IPAddress]?
         var didLinkChange = false
-        /// Regions whose connection came up or went down, in order.
-        var relayStates: [(region: Int, isConnected: Bool)] = []
+        var peersGone: [(peer: NodeKey, region: Int)] = []
         var relayLatencies: [(region: Int, roundTrip: Nanoseconds)] = []
         var requests: [DataPlane.Request] = []
         var relayBatches: [RelayBatch] = []

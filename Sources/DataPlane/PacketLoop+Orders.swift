@@ -21,6 +21,7 @@ extension PacketLoop {
             paths.handleLinkChange(at: now)
             netReport.handleLinkChange(at: now)
         }
+        for (peer, region) in mail.peersGone { paths.noteRelayPeerGone(peer, region: region) }
         for (region, latency) in mail.relayLatencies {
             netReport.noteRelayLatency(region: region, latency, at: now)
         }
@@ -44,6 +45,7 @@ extension PacketLoop {
                     tunnelPrefixes: DesiredConfiguration.tunnelIPv6Ranges),
                 random: SecureRandom())
             applyLocalEndpoints()
+            if let report = netReport.lastReport { apply(report) }
         }
         filter.install(configuration.filter)
         ownAddresses = configuration.addresses
@@ -136,14 +138,18 @@ extension PacketLoop {
         switch event {
         case .relayLatencyWanted(let regions): onEvent(.relayLatencyWanted(regions))
         case .report(let report):
-            paths.setReflexiveEndpoints(
-                report.reflexiveEndpoints,
-                mappingVaries: report.mappingVariesByDestination ?? false, at: now)
+            apply(report)
             onEvent(.report(report))
             let waiting = netchecks
             netchecks = []
             for answer in waiting { answer(report) }
         }
+    }
+
+    private mutating func apply(_ report: NetReport) {
+        paths.setReflexiveEndpoints(
+            report.reflexiveEndpoints, mappingVaries: report.mappingVariesByDestination ?? false,
+            at: now)
     }
 
     mutating func handle(_ event: PathEvent) {

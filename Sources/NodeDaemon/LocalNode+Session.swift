@@ -129,6 +129,7 @@ extension LocalNode {
                 return true
             } else if response.authURL != followup {
                 followup = response.authURL
+                try forgetRegistration()
                 announce(authURL: followup)
             } else {
                 // The server did not hold the request: do not hurry it.
@@ -136,6 +137,14 @@ extension LocalNode {
                 pause = min(pause * 2, .seconds(10))
             }
         }
+    }
+
+    /// The server wants a proof of who we are: what it agreed to before is void.
+    private func forgetRegistration() throws(StateError) {
+        guard stored.isRegistered else { return }
+        stored.isRegistered = false
+        try store()
+        reconcile()
     }
 
     private func announce(authURL url: String) {
@@ -220,6 +229,8 @@ extension LocalNode {
             // A stored map has served its time: peers that left meanwhile must not stay.
             map = NetworkMap()
             isMapCurrent = true
+            // The server has yet to hear which relay of this map is our home.
+            updateSignal?.yield()
         }
         let changes = map.apply(response, now: now)
         set(.control, nil)
@@ -245,13 +256,14 @@ extension LocalNode {
 
     /// Tells the server that this node's key is to end, and forgets it.
     func logOut() async throws(NodeControlError) {
-        let client = session?.client
-        if let client, let key = stored.nodeKey, stored.isRegistered {
-            do throws(ControlClientError) {
+        if let key = stored.nodeKey, stored.isRegistered {
+            do {
+                let client = try session?.client ?? makeClient()
                 _ = try await client.register(
                     RegisterRequest(
                         version: CapabilityVersion.own, nodeKey: key.publicKey,
                         expiry: Timestamp(unixSeconds: 123), hostinfo: hostinfo()))
+                if session == nil { await client.close() }
             } catch {
                 throw NodeControlError(
                     .unavailable, "could not tell the server to log this node out: \(error)")

@@ -219,11 +219,9 @@ actor LocalNode {
         switch event {
         case .connected(let region, let latency):
             relayLatencies[region] = latency
-            parts.dataPlane.note(relay: region, isConnected: true)
             parts.dataPlane.note(relayLatency: latency, region: region)
             if region == homeRelay { set(.relay, nil) }
         case .disconnected(let region, let reason):
-            parts.dataPlane.note(relay: region, isConnected: false)
             logger.info(
                 "relay disconnected", metadata: ["region": "\(region)", "reason": "\(reason)"])
             if region == homeRelay, prefs.wantsRunning {
@@ -234,7 +232,8 @@ actor LocalNode {
             parts.dataPlane.note(relayLatency: latency, region: region)
         case .health(let region, let text):
             set(.relay, text.isEmpty ? nil : "relay \(relayCode(region)): \(text)")
-        case .peerGone: return
+        case .peerGone(let region, let peer, _):
+            parts.dataPlane.note(peer: peer, leftRelay: region)
         }
     }
 
