@@ -1,0 +1,38 @@
+package import ControlMessages
+package import NetTypes
+
+/// What the operator chose and what follows from it.
+package struct CoordinationSettings: Sendable {
+    /// What nodes are told to connect to, without a trailing slash.
+    package var serverURL: String
+    /// Nodes are called `name.baseDomain`. No trailing dot.
+    package var baseDomain: String
+    /// Where IPv4 addresses come from: within 100.64.0.0/10. Nil for none.
+    package var ipv4Range: IPPrefix?
+    /// Where IPv6 addresses come from: within fd7a:115c:a1e0::/48. Nil for none.
+    package var ipv6Range: IPPrefix?
+    /// How long a node key of a user's node is good for; nil for ever.
+    package var keyLifetime: Nanoseconds?
+    /// An ephemeral node is removed when it was offline for so long.
+    package var ephemeralTimeout: Nanoseconds = .minutes(30)
+    /// A node whose last connection ended is called offline only after this.
+    package var offlineGrace: Nanoseconds = .seconds(10)
+    package var pendingLoginLifetime: Nanoseconds = .minutes(15)
+    package var pendingLoginCapacity = 1024
+    package var derpMap: DERPMap
+
+    package init(serverURL: String, baseDomain: String, derpMap: DERPMap) {
+        self.serverURL = serverURL.hasSuffix("/") ? String(serverURL.dropLast()) : serverURL
+        self.baseDomain = baseDomain
+        self.derpMap = derpMap
+        ipv4Range = Self.ipv4Space
+        ipv6Range = Self.ipv6Space
+        keyLifetime = nil
+    }
+
+    /// The addresses that official clients take for those of a mesh network.
+    package static var ipv4Space: IPPrefix { IPPrefix(.v4(IPv4Address(100, 64, 0, 0)), length: 10) }
+    package static var ipv6Space: IPPrefix {
+        IPPrefix(.v6(IPv6Address(high: 0xFD7A_115C_A1E0_0000, low: 0)), length: 48)
+    }
+}

@@ -1,0 +1,24 @@
+package import ControlMessages
+
+/// A step from one state of the network to the next. What is stored, logged and told to nodes
+/// follows from it.
+package enum Change: Equatable, Sendable {
+    /// A new user, or new values for a known one.
+    case user(UserRecord)
+    case userRemoved(UserID)
+    case preAuthKey(PreAuthKeyRecord)
+    case preAuthKeyRemoved(PreAuthKeyID)
+    case node(NodeRecord)
+    case nodeRemoved(NodeID)
+}
+
+/// What was decided: the changes to store, and what to reply once they are stored.
+package struct Decision<Reply: Sendable>: Sendable {
+    package var changes: [Change]
+    package var reply: Reply
+
+    package init(_ reply: Reply, changes: [Change] = []) {
+        self.changes = changes
+        self.reply = reply
+    }
+}

@@ -1,0 +1,111 @@
+package import ControlMessages
+package import NetTypes
+
+/// Everything that is stored: the sum of all changes, with the indices that decisions need.
+package struct CoordinationState: Sendable {
+    package private(set) var users: [UserID: UserRecord] = [:]
+    package private(set) var preAuthKeys: [PreAuthKeyID: PreAuthKeyRecord] = [:]
+    package private(set) var nodes: [NodeID: NodeRecord] = [:]
+    /// The highest IDs ever given away: an ID never comes back.
+    package private(set) var highest = HighestIDs()
+
+    private var nodeByKey: [NodeKey: NodeID] = [:]
+    private var nodesByMachine: [MachineKey: [NodeID]] = [:]
+    private var nodeByName: [String: NodeID] = [:]
+    private var nodeByIPv4: [IPv4Address: NodeID] = [:]
+    private var nodeByIPv6: [IPv6Address: NodeID] = [:]
+    private var userByName: [String: UserID] = [:]
+    private var preAuthKeyByHash: [Bytes32: PreAuthKeyID] = [:]
+    /// The address given away last; the next one is looked for behind it.
+    private(set) var lastIPv4: IPv4Address?
+
+    package struct HighestIDs: Equatable, Sendable {
+        package var user: Int64 = 0
+        package var preAuthKey: Int64 = 0
+        package var node: Int64 = 0
+        package init() {}
+    }
+
+    package init(highest: HighestIDs = HighestIDs()) { self.highest = highest }
+
+    // MARK: Looking up
+
+    package func node(key: NodeKey) -> NodeRecord? { nodeByKey[key].flatMap { nodes[$0] } }
+    /// Oldest first.
+    package func nodes(machine: MachineKey) -> [NodeRecord] {
+        (nodesByMachine[machine] ?? []).compactMap { nodes[$0] }
+    }
+    package func node(name: String) -> NodeRecord? { nodeByName[name].flatMap { nodes[$0] } }
+    package func node(address: IPAddress) -> NodeRecord? {
+        switch address {
+        case .v4(let address): nodeByIPv4[address].flatMap { nodes[$0] }
+        case .v6(let address): nodeByIPv6[address].flatMap { nodes[$0] }
+        }
+    }
+    package func user(name: String) -> UserRecord? { userByName[name].flatMap { users[$0] } }
+    package func preAuthKey(text: String) -> PreAuthKeyRecord? {
+        preAuthKeyByHash[PreAuthKeyRecord.hash(of: text)].flatMap { preAuthKeys[$0] }
+    }
+
+    package var sortedUsers: [UserRecord] { users.values.sorted { $0.id < $1.id } }
+    package var sortedPreAuthKeys: [PreAuthKeyRecord] {
+        preAuthKeys.values.sorted { $0.id < $1.id }
+    }
+    package var sortedNodes: [NodeRecord] { nodes.values.sorted { $0.id < $1.id } }
+
+    func isFree(_ address: IPv4Address) -> Bool { nodeByIPv4[address] == nil }
+    func isFree(_ address: IPv6Address) -> Bool { nodeByIPv6[address] == nil }
+    var ipv4Count: Int { nodeByIPv4.count }
+
+    // MARK: Changing
+
+    package mutating func apply(_ change: Change) {
+        switch change {
+        case .user(let record):
+            if let old = users[record.id] { userByName[old.name] = nil }
+            users[record.id] = record
+            userByName[record.name] = record.id
+            highest.user = max(highest.user, record.id.value)
+        case .userRemoved(let id):
+            if let old = users.removeValue(forKey: id) { userByName[old.name] = nil }
+        case .preAuthKey(let record):
+            if let old = preAuthKeys[record.id] { preAuthKeyByHash[old.hash] = nil }
+            preAuthKeys[record.id] = record
+            preAuthKeyByHash[record.hash] = record.id
+            highest.preAuthKey = max(highest.preAuthKey, record.id.value)
+        case .preAuthKeyRemoved(let id):
+            if let old = preAuthKeys.removeValue(forKey: id) { preAuthKeyByHash[old.hash] = nil }
+        case .node(let record): put(record)
+        case .nodeRemoved(let id):
+            if let old = nodes.removeValue(forKey: id) { removeFromIndices(old) }
+        }
+    }
+
+    private mutating func put(_ record: NodeRecord) {
+        if let old = nodes[record.id] {
+            removeFromIndices(old)
+        } else if let address = record.ipv4 {
+            lastIPv4 = address
+        }
+        precondition(nodeByKey[record.nodeKey] == nil, "two nodes never have the same key")
+        nodes[record.id] = record
+        nodeByKey[record.nodeKey] = record.id
+        nodesByMachine[record.machineKey, default: []].append(record.id)
+        nodesByMachine[record.machineKey]?.sort()
+        nodeByName[record.name] = record.id
+        if let address = record.ipv4 { nodeByIPv4[address] = record.id }
+        if let address = record.ipv6 { nodeByIPv6[address] = record.id }
+        highest.node = max(highest.node, record.id.value)
+    }
+
+    private mutating func removeFromIndices(_ record: NodeRecord) {
+        nodeByKey[record.nodeKey] = nil
+        nodesByMachine[record.machineKey]?.removeAll { $0 == record.id }
+        if nodesByMachine[record.machineKey]?.isEmpty == true {
+            nodesByMachine[record.machineKey] = nil
+        }
+        nodeByName[record.name] = nil
+        if let address = record.ipv4 { nodeByIPv4[address] = nil }
+        if let address = record.ipv6 { nodeByIPv6[address] = nil }
+    }
+}
