@@ -2,7 +2,8 @@
 # The programs under test. Each runs on a host of the same name and logs to $LOGS/NAME.log.
 
 SERVER_URL=http://mesh.test:8080
-declare -A PID=() NODE_FLAGS=()
+# A node's name in the mesh is that of its host unless NAME_OF says otherwise.
+declare -A PID=() NODE_FLAGS=() NAME_OF=()
 JOIN_KEY=
 
 # The directory with `skein` and `skein-server`: $SKEIN_BIN, or the newer build of this repository.
@@ -157,7 +158,7 @@ up() {
     local host=$1
     shift
     skein "$host" up --login-server "$SERVER_URL" --auth-key "$JOIN_KEY" \
-        --hostname "$host" "$@" >>"$LOGS/$host.log" 2>&1
+        --hostname "${NAME_OF[$host]:-$host}" "$@" >>"$LOGS/$host.log" 2>&1
     await 10 running "$host"
 }
 
@@ -177,7 +178,7 @@ running() {
 # peer A B FIELD: what A's status says about its peer B; empty when it has no such peer.
 peer() {
     skein "$1" status --json |
-        jq -r --arg name "$2" --arg field "$3" \
+        jq -r --arg name "${NAME_OF[$2]:-$2}" --arg field "$3" \
             '[.Peer // {} | .[] | select(.HostName == $name)][0][$field] // ""'
 }
 
