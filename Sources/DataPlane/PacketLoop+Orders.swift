@@ -165,6 +165,10 @@ extension PacketLoop {
                     "peer": "\(peers[peer]?.desired.nodeKey.shortText ?? "")",
                     "path": "\(direct?.description ?? "relay")",
                 ])
+            // Packets may be waiting for a handshake that found no path.
+            if direct != nil {
+                wireGuard.initiateHandshake(ifWaitingFor: PeerIndex(number: peer), at: now)
+            }
         case .pingAnswered(let id, _, let from, let roundTrip):
             guard let answer = pings.removeValue(forKey: id) else { return }
             switch from {

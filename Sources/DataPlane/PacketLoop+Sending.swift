@@ -55,6 +55,8 @@ extension PacketLoop {
     private struct Way {
         var direct: Endpoint?
         var relay: (region: Int, node: NodeKey)?
+
+        var isNone: Bool { direct == nil && relay == nil }
     }
 
     private mutating func way(to number: Int) -> Way {
@@ -110,6 +112,9 @@ extension PacketLoop {
             let way = way(of: transmit.destination)
             sendByRelay(scratch.payload(at: index), way)
             scratch.setEndpoint(way.direct, at: index)
+            if way.isNone, !transmit.isData, case .peer(let peer) = transmit.destination {
+                wireGuard.noteNotSent(to: peer)
+            }
         }
         flushScratch()
     }

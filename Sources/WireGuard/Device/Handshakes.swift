@@ -11,6 +11,20 @@ extension WireGuardDevice {
         requestHandshake(with: peer.number, isRetry: false, at: now)
     }
 
+    /// The same, if packets wait for a session with the peer.
+    package mutating func initiateHandshake(ifWaitingFor peer: PeerIndex, at now: MonotonicInstant)
+    {
+        guard peers.contains(peer.number), !peers[peer.number].staged.isEmpty else { return }
+        requestHandshake(with: peer.number, isRetry: false, at: now)
+    }
+
+    /// A message that `pollTransmit` gave out could not be sent, for want of a path. The next call of
+    /// `initiateHandshake` need not wait for that one to time out.
+    package mutating func noteNotSent(to peer: PeerIndex) {
+        guard peers.contains(peer.number) else { return }
+        peers[peer.number].handshake.lastSentAt = nil
+    }
+
     /// Queues an initiation unless one went out in the last five seconds.
     mutating func requestHandshake(with number: Int, isRetry: Bool, at now: MonotonicInstant) {
         if !isRetry { peers[number].timers.handshakeRequested() }
