@@ -257,7 +257,12 @@ let package = Package(
                 "PathEngine", "NetReport", "PacketFilter", "RelayCore", "Coordination",
             ]),
         tests("FuzzTargets", ["NetTypes"]),
-        tests("NodeDaemon", ["NetTypes"]),
+        tests(
+            "NodeDaemon",
+            [
+                "NetTypes", "CryptoPrimitives", "ControlMessages", "DERPClient", "LocalAPI",
+                "NetReport",
+            ]),
         tests("ControlServer", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
 
         // Floor 5: faces
