@@ -144,7 +144,8 @@ let package = Package(
         engine("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
         engine("SimulatedNetwork", ["NetTypes"]),
         tests("Noise", ["NetTypes", "CryptoPrimitives"]),
-        tests("WireGuard", ["NetTypes", "CryptoPrimitives", "WireGuardMessages", "IPPacket"]),
+        tests(
+            "WireGuard", ["NetTypes", "CryptoPrimitives", "WireGuardMessages", "Noise", "IPPacket"]),
         tests("PathEngine", ["NetTypes", "CryptoPrimitives", "Disco", "STUN", "SimulatedNetwork"]),
         tests("NetReport", ["NetTypes", "STUN"]),
         tests("PacketFilter", ["NetTypes", "IPPacket"]),

@@ -16,6 +16,8 @@ struct PrefixTrie {
     private var free: [Int32] = []
     private var root = PrefixTrie.none
     private(set) var count = 0
+    /// Nodes ever in use at once.
+    var nodeCount: Int { nodes.count }
 
     /// The value of the longest prefix that `key` is in.
     func longestMatch(_ key: UInt128) -> Int? {

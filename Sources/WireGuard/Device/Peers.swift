@@ -27,7 +27,7 @@ extension WireGuardDevice {
             to: configuration.persistentKeepalive, at: now)
         timersChanged(number)
         if let parked = handshakes.parked.take(configuration.publicKey, at: now) {
-            _ = handshakes.received.append(parked)
+            _ = handshakes.received.append(parked, at: now)
         }
         return PeerIndex(number: number)
     }

@@ -107,7 +107,7 @@ extension WireGuardDevice {
             }
         }
         let pending = PendingHandshake(message: message.array, source: source)
-        guard handshakes.received.append(pending) else { return drop(.handshakeQueueFull) }
+        guard handshakes.received.append(pending, at: now) else { return drop(.handshakeQueueFull) }
         return .handled
     }
 

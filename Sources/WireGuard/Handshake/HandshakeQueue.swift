@@ -17,13 +17,16 @@ struct HandshakeQueue {
     var isEmpty: Bool { queue.isEmpty }
     var count: Int { queue.count }
 
-    mutating func isUnderLoad(at now: MonotonicInstant) -> Bool {
+    func isUnderLoad(at now: MonotonicInstant) -> Bool { now < underLoadUntil }
+
+    /// False when there is no room.
+    mutating func append(_ pending: PendingHandshake, at now: MonotonicInstant) -> Bool {
+        let isAdded = queue.append(pending)
         if queue.count >= WireGuardConstants.underLoadQueueLength {
             underLoadUntil = now + WireGuardConstants.underLoadHold
         }
-        return now < underLoadUntil
+        return isAdded
     }
 
-    mutating func append(_ pending: PendingHandshake) -> Bool { queue.append(pending) }
     mutating func popFirst() -> PendingHandshake? { queue.popFirst() }
 }
