@@ -226,7 +226,8 @@ let package = Package(
             ["NetTypes", "CryptoPrimitives", "DERP", "RelayCore", "NIOCore", "NIOPosix", "Logging"]),
         tests("STUNServer", ["NetTypes", "STUN"]),
         tests(
-            "ServerStore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination"]),
+            "ServerStore",
+            ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "GRDB"]),
         tests(
             "LocalAPI",
             ["NetTypes", "ControlMessages", "FakeNode", "NIOCore", "NIOPosix", "Logging"]),
