@@ -18,11 +18,15 @@ extension WireGuardDevice {
         requestHandshake(with: peer.number, isRetry: false, at: now)
     }
 
-    /// A message that `pollTransmit` gave out could not be sent, for want of a path. The next call of
-    /// `initiateHandshake` need not wait for that one to time out.
+    /// A message that `pollTransmit` gave out could not be sent, for want of a path. The next
+    /// initiation need not wait for that one to time out, only long enough that packets for an
+    /// unreachable peer do not each cost the making of one.
     package mutating func noteNotSent(to peer: PeerIndex) {
-        guard peers.contains(peer.number) else { return }
-        peers[peer.number].handshake.lastSentAt = nil
+        guard peers.contains(peer.number), let last = peers[peer.number].handshake.lastSentAt else {
+            return
+        }
+        peers[peer.number].handshake.lastSentAt =
+            last - WireGuardConstants.rekeyTimeout + .milliseconds(250)
     }
 
     /// Queues an initiation unless one went out in the last five seconds.

@@ -26,4 +26,19 @@ extension WireGuardDevice {
             lastHandshake: traffic.lastHandshake,
             persistentKeepalive: peers[number].timers.persistentKeepaliveInterval)
     }
+
+    /// What the peer is configured to; nil when there is no such peer.
+    package func configuration(of peer: PeerIndex) -> PeerConfiguration? {
+        let number = peer.number
+        guard peers.contains(number) else { return nil }
+        return PeerConfiguration(
+            publicKey: peers[number].remote.publicKey, presharedKey: peers[number].presharedKey,
+            allowedIPs: peers[number].allowedIPs,
+            persistentKeepalive: peers[number].timers.persistentKeepaliveInterval)
+    }
+
+    /// The peers there are, in the order of their numbers.
+    package var peerIndices: [PeerIndex] {
+        (0..<peers.endIndex).filter { peers.contains($0) }.map { PeerIndex(number: $0) }
+    }
 }

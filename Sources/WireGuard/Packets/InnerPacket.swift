@@ -1,3 +1,4 @@
+internal import IPPacket
 internal import NetTypes
 
 /// What crypto-routing needs of a packet inside the tunnel.
@@ -9,19 +10,19 @@ struct InnerPacket {
     /// Nil when this is no IP packet, or its header claims more bytes than there are or fewer than
     /// itself.
     init?(_ bytes: RawSpan) {
-        guard bytes.byteCount >= 20 else { return nil }
-        switch bytes.byte(at: 0) >> 4 {
-        case 4:
-            totalLength = Int(bytes.bigEndian(at: 2, as: UInt16.self))
-            guard totalLength >= 20 else { return nil }
-            source = .v4(IPv4Address(bits: bytes.bigEndian(at: 12)))
-        case 6:
-            guard bytes.byteCount >= 40 else { return nil }
-            totalLength = 40 + Int(bytes.bigEndian(at: 4, as: UInt16.self))
-            source = .v6(
-                IPv6Address(high: bytes.bigEndian(at: 8), low: bytes.bigEndian(at: 16)))
-        default: return nil
+        guard bytes.byteCount > 0 else { return nil }
+        do throws(IPPacketError) {
+            if bytes.byte(at: 0) >> 4 == 6 {
+                let view = try IPv6View(bytes)
+                source = .v6(view.source)
+                totalLength = view.totalByteCount
+            } else {
+                let view = try IPv4View(bytes)
+                source = .v4(view.source)
+                totalLength = view.totalByteCount
+            }
+        } catch {
+            return nil
         }
-        guard totalLength <= bytes.byteCount else { return nil }
     }
 }
