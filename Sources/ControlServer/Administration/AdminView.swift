@@ -1,0 +1,104 @@
+import ControlMessages
+import Coordination
+import NetTypes
+
+/// Records as administrators see them, with the member names of control protocol §9.3.
+enum AdminView {
+    static func user(_ user: UserRecord) -> JSON {
+        object { view in
+            view.add("id", .string(user.id.description))
+            view.add("name", .string(user.name))
+            view.add("displayName", .string(user.displayName))
+            view.add("createdAt", user.created)
+        }
+    }
+
+    static func preAuthKey(
+        _ key: PreAuthKeyRecord, user: UserRecord?, at now: Timestamp, text: String? = nil
+    ) -> JSON {
+        object { view in
+            view.add("id", .string(key.id.description))
+            if let text { view.add("key", .string(text)) }
+            view.add("prefix", .string(key.prefix))
+            view.add("user", .string(user?.name ?? ""))
+            view.add("reusable", .bool(key.isReusable))
+            view.add("ephemeral", .bool(key.isEphemeral))
+            view.add("used", .bool(key.used != nil))
+            view.add("revoked", .bool(key.isRevoked))
+            view.add("aclTags", .array(key.tags.map { .string($0) }))
+            view.add("createdAt", key.created)
+            view.add("expiration", key.expiry)
+            view.add("usable", .bool(isUsable(key, at: now)))
+        }
+    }
+
+    private static func isUsable(_ key: PreAuthKeyRecord, at now: Timestamp) -> Bool {
+        !key.isRevoked && (key.isReusable || key.used == nil)
+            && (key.expiry.map { $0 > now } ?? true)
+    }
+
+    static func node(
+        _ node: NodeRecord, fullName: String, user: UserRecord?, isOnline: Bool, at now: Timestamp
+    ) -> JSON {
+        object { view in
+            view.add("id", .string(node.id.description))
+            view.add("name", .string(node.hostinfo.hostname))
+            view.add("givenName", .string(node.name))
+            view.add("fullName", .string(String(fullName.dropLast())))
+            view.add("user", user.map { AdminView.user($0) } ?? .null)
+            view.add("tags", .array(node.tags.map { .string($0) }))
+            view.add(
+                "ipAddresses", .array(node.addresses.map { .string($0.address.description) }))
+            view.add("online", .bool(isOnline))
+            view.add("lastSeen", node.lastSeen)
+            view.add("createdAt", node.created)
+            view.add("expiry", node.expiry)
+            view.add("expired", .bool(node.isExpired(at: now)))
+            view.add("ephemeral", .bool(node.isEphemeral))
+            view.add("machineKey", .string(node.machineKey.description))
+            view.add("nodeKey", .string(node.nodeKey.description))
+            view.add("discoKey", .string(node.discoKey.description))
+            view.add("endpoints", .array(node.endpoints.map { .string($0.description) }))
+            view.add("homeRelay", .integer(node.homeDERP))
+            view.add("os", .string(node.hostinfo.operatingSystem))
+            view.add("clientVersion", .string(node.hostinfo.clientVersion))
+            view.add("capabilityVersion", .integer(node.capabilityVersion))
+            view.add("registerMethod", .string(method(node)))
+            view.add("preAuthKeyId", node.preAuthKey.map { .string($0.description) } ?? .null)
+        }
+    }
+
+    private static func method(_ node: NodeRecord) -> String {
+        switch node.registration {
+        case .preAuthKey: "REGISTER_METHOD_AUTH_KEY"
+        case .approval: "REGISTER_METHOD_CLI"
+        }
+    }
+
+    static func login(_ login: PendingLogin) -> JSON {
+        object { view in
+            view.add("authId", .string(login.id.text))
+            view.add("hostname", .string(login.hostinfo.hostname))
+            view.add("os", .string(login.hostinfo.operatingSystem))
+            view.add("machineKey", .string(login.machineKey.description))
+            view.add("nodeKey", .string(login.nodeKey.description))
+            view.add("createdAt", login.created.wall)
+        }
+    }
+
+    private static func object(_ build: (inout JSONObject) -> Void) -> JSON {
+        var object = JSONObject()
+        build(&object)
+        return .object(object)
+    }
+}
+
+extension JSONObject {
+    fileprivate mutating func add(_ name: String, _ value: JSON) {
+        members.append(Member(name, value))
+    }
+    /// Null for no time.
+    fileprivate mutating func add(_ name: String, _ time: Timestamp?) {
+        add(name, time.map { .string($0.description) } ?? .null)
+    }
+}

@@ -1,0 +1,115 @@
+package import ControlMessages
+package import Coordination
+package import NetTypes
+
+/// What the operator set in the configuration file; everything has a default.
+package struct ServerConfiguration: Sendable {
+    /// What nodes are told to connect to: `https://host[:port]`, or `http` behind a proxy and for
+    /// trials. Without a slash at the end.
+    package var serverURL = "http://127.0.0.1:8080"
+    package var listen = Endpoint(.v4(.any), port: 8080)
+    package var stateDirectory = "/var/lib/skein-server"
+    /// Nil: connections are plain, as behind a proxy that ends TLS.
+    package var tls: TLSFiles?
+    package var relay = Relay()
+    /// Proxies whose `X-Forwarded-For` is believed.
+    package var trustedProxies: [IPPrefix] = []
+    /// How long a node key is good for; nil for ever.
+    package var keyLifetime: Nanoseconds?
+    package var ephemeralTimeout = Nanoseconds.minutes(30)
+    /// Nodes are called `name.baseDomain`.
+    package var baseDomain = "skein.internal"
+    package var ipv4Range: IPPrefix? = CoordinationSettings.ipv4Space
+    package var ipv6Range: IPPrefix? = CoordinationSettings.ipv6Space
+
+    /// PEM files.
+    package struct TLSFiles: Equatable, Sendable {
+        package var certificate: String
+        package var key: String
+
+        package init(certificate: String, key: String) {
+            self.certificate = certificate
+            self.key = key
+        }
+    }
+
+    /// The embedded relay, reached at the same address as the server.
+    package struct Relay: Equatable, Sendable {
+        package var isEnabled = true
+        package var regionID = 999
+        package var regionCode = "skein"
+        package var regionName = "Skein"
+        /// Nil: no STUN.
+        package var stunListen: Endpoint? = Endpoint(.v4(.any), port: 3478)
+        /// The relay's addresses where DNS should not be asked for them; empty to ask it.
+        package var ipv4 = ""
+        package var ipv6 = ""
+
+        package init() {}
+    }
+
+    package init() {}
+
+    /// Where the parts of a running server meet the commands of an administrator.
+    package var adminSocket: String { stateDirectory + "/admin.sock" }
+
+    /// The host of `serverURL`, without brackets.
+    package var serverHost: String { address.host }
+    /// The port of `serverURL`, or the default one of its scheme.
+    package var serverPort: UInt16 { address.port }
+
+    private var address: (host: String, port: UInt16) {
+        // Checked when it was read.
+        Self.hostAndPort(ofURL: serverURL) ?? ("127.0.0.1", 80)
+    }
+
+    /// What the coordinator has to know.
+    package var coordinationSettings: CoordinationSettings {
+        var settings = CoordinationSettings(
+            serverURL: serverURL, baseDomain: baseDomain, derpMap: derpMap)
+        settings.ipv4Range = ipv4Range
+        settings.ipv6Range = ipv6Range
+        settings.keyLifetime = keyLifetime
+        settings.ephemeralTimeout = ephemeralTimeout
+        return settings
+    }
+
+    /// The relays that nodes are told of: the embedded one.
+    package var derpMap: DERPMap {
+        guard relay.isEnabled else { return DERPMap(regions: [:]) }
+        var node = DERPNode(
+            name: "\(relay.regionID)a", regionID: relay.regionID, hostName: serverHost)
+        node.derpPort = serverPort == 443 ? 0 : Int(serverPort)
+        node.stunPort = relay.stunListen.map { Int($0.port) } ?? -1
+        node.ipv4 = relay.ipv4
+        node.ipv6 = relay.ipv6
+        switch IPAddress(serverHost) {
+        case .v4: if node.ipv4.isEmpty { node.ipv4 = serverHost }
+        case .v6: if node.ipv6.isEmpty { node.ipv6 = serverHost }
+        case nil: break
+        }
+        let region = DERPRegion(
+            id: relay.regionID, code: relay.regionCode, name: relay.regionName, nodes: [node])
+        return DERPMap(regions: [relay.regionID: region])
+    }
+
+    /// The parts of `http://host[:port]` or `https://…`; nil for any other text.
+    static func hostAndPort(ofURL url: String) -> (host: String, port: UInt16)? {
+        let isSecure = url.hasPrefix("https://")
+        guard isSecure || url.hasPrefix("http://") else { return nil }
+        let rest = url.dropFirst(isSecure ? 8 : 7)
+        guard !rest.isEmpty, !rest.contains("/"), !rest.contains("?"), !rest.contains("@"),
+            !rest.contains(" ")
+        else { return nil }
+        let standard: UInt16 = isSecure ? 443 : 80
+        if let endpoint = Endpoint(rest) { return (endpoint.address.description, endpoint.port) }
+        if rest.hasPrefix("["), rest.hasSuffix("]") {
+            return IPv6Address(rest.dropFirst().dropLast()).map { ($0.description, standard) }
+        }
+        let parts = rest.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count <= 2, !parts[0].isEmpty else { return nil }
+        if parts.count == 1 { return (String(parts[0]), standard) }
+        guard let port = UInt16(parts[1]), port > 0 else { return nil }
+        return (String(parts[0]), port)
+    }
+}
