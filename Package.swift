@@ -166,8 +166,9 @@ let package = Package(
                 "PathEngine", "NetReport", "PacketFilter", "NodeCore", "LinuxIO", "TunDevice",
                 "UDPSocket", "Logging",
             ]),
-        driver("LinuxRouter", ["CLinux", "NetTypes", "Netlink", "LinuxIO"]),
-        driver("NetworkMonitor", ["CLinux", "NetTypes", "Netlink", "LinuxIO"]),
+        driver("NetlinkSocket", ["CLinux", "NetTypes", "Netlink", "LinuxIO"]),
+        driver("LinuxRouter", ["NetTypes", "Netlink", "NetlinkSocket", "LinuxIO"]),
+        driver("NetworkMonitor", ["NetTypes", "Netlink", "NetlinkSocket", "LinuxIO"]),
         driver(
             "DERPClient",
             [
@@ -204,8 +205,12 @@ let package = Package(
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "NodeCore", "PacketFilter",
                 "UDPSocket", "Logging",
             ]),
-        tests("LinuxRouter", ["NetTypes", "Netlink", "LinuxIO", "TunDevice", "NetworkSandbox"]),
-        tests("NetworkMonitor", ["NetTypes", "Netlink", "LinuxIO", "TunDevice", "NetworkSandbox"]),
+        tests(
+            "LinuxRouter",
+            ["NetTypes", "Netlink", "NetlinkSocket", "LinuxIO", "TunDevice", "NetworkSandbox"]),
+        tests(
+            "NetworkMonitor",
+            ["NetTypes", "Netlink", "NetlinkSocket", "LinuxIO", "TunDevice", "NetworkSandbox"]),
         tests(
             "DERPClient",
             [

@@ -236,7 +236,30 @@ int clinux_netlink_open(uint32_t groups, int blocking) {
         close(descriptor);
         return -error;
     }
+    // Lets the kernel filter dumps; where it is too old, it sends everything.
+    int one = 1;
+    setsockopt(descriptor, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof one);
     return descriptor;
+}
+
+ssize_t clinux_netlink_receive(int descriptor, void *bytes, size_t count) {
+    for (;;) {
+        struct sockaddr_nl sender;
+        socklen_t size = sizeof sender;
+        ssize_t received =
+            recvfrom(descriptor, bytes, count, MSG_TRUNC, (struct sockaddr *)&sender, &size);
+        if (received < 0)
+            return -errno;
+        // Any process may send to a netlink socket; only the kernel has port 0.
+        if (size != sizeof sender || sender.nl_pid != 0)
+            continue;
+        return (size_t)received > count ? -EMSGSIZE : received;
+    }
+}
+
+int clinux_receive_timeout(int descriptor, int64_t microseconds) {
+    struct timeval timeout = {.tv_sec = microseconds / 1000000, .tv_usec = microseconds % 1000000};
+    return OR_ERRNO(setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout));
 }
 
 int clinux_network_unshare(void) { return OR_ERRNO(unshare(CLONE_NEWNET)); }

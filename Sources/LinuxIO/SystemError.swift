@@ -18,13 +18,17 @@ package struct SystemError: Error, Equatable, Sendable {
     package static var interrupted: Int32 { 4 }
     package static var inputOutput: Int32 { 5 }
     package static var noDeviceOrAddress: Int32 { 6 }
+    package static var noProcess: Int32 { 3 }
     package static var wouldBlock: Int32 { 11 }
+    package static var tryAgain: Int32 { 11 }
     package static var accessDenied: Int32 { 13 }
     package static var busy: Int32 { 16 }
     package static var exists: Int32 { 17 }
     package static var noDevice: Int32 { 19 }
     package static var invalidArgument: Int32 { 22 }
+    package static var badMessage: Int32 { 74 }
     package static var badDescriptorState: Int32 { 77 }
+    package static var notSupported: Int32 { 95 }
     package static var familyUnsupported: Int32 { 97 }
     package static var addressInUse: Int32 { 98 }
     package static var addressUnavailable: Int32 { 99 }

@@ -14,6 +14,7 @@ package struct InterfaceAddress: Hashable, Sendable {
     package var isUnsteady: Bool
 
     private enum Flag {
+        /// IPv4 has the same bit for every address of a network but the first.
         static var temporary: UInt32 { 0x01 }
         /// Assigned at once, without asking the link whether somebody has it.
         static var noDuplicateDetection: UInt32 { 0x02 }
@@ -62,8 +63,9 @@ package struct InterfaceAddress: Hashable, Sendable {
         }
         guard let found = local ?? address else { throw .badAddress }
         prefix = try family.prefix(found, length: length)
-        isUnsteady =
-            flags & (Flag.temporary | Flag.duplicate | Flag.deprecated | Flag.tentative) != 0
+        var unsteady = Flag.duplicate | Flag.deprecated | Flag.tentative
+        if family == .v6 { unsteady |= Flag.temporary }
+        isUnsteady = flags & unsteady != 0
     }
 
     package static func dumpRequest(_ family: AddressFamily) -> NetlinkRequest {

@@ -49,12 +49,17 @@ package struct Link: Equatable, Sendable {
         NetlinkRequest(.getLink, flags: .dump, header: header(index: 0, flags: 0, change: 0))
     }
 
-    /// Takes the interface up or down, and sets its MTU where one is given.
-    package static func changeRequest(index: UInt32, isUp: Bool, mtu: UInt32?) -> NetlinkRequest {
-        var request = NetlinkRequest(
+    /// Takes the interface up or down.
+    package static func stateRequest(index: UInt32, isUp: Bool) -> NetlinkRequest {
+        NetlinkRequest(
             .newLink, flags: .acknowledge,
             header: header(index: index, flags: isUp ? Flag.up : 0, change: Flag.up))
-        if let mtu { request.append(attribute: AttributeType.mtu, number: mtu) }
+    }
+
+    package static func mtuRequest(index: UInt32, mtu: UInt32) -> NetlinkRequest {
+        var request = NetlinkRequest(
+            .newLink, flags: .acknowledge, header: header(index: index, flags: 0, change: 0))
+        request.append(attribute: AttributeType.mtu, number: mtu)
         return request
     }
 

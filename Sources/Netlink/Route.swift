@@ -100,9 +100,14 @@ package struct Route: Hashable, Sendable {
         value.byteCount >= 8 ? value.littleEndian(at: 4) : nil
     }
 
-    package static func dumpRequest(_ family: AddressFamily) -> NetlinkRequest {
-        NetlinkRequest(
-            .getRoute, flags: .dump, header: [family.rawValue] + [UInt8](repeating: 0, count: 11))
+    /// Asks for the routes of one table. An old kernel sends those of all tables.
+    package static func dumpRequest(_ family: AddressFamily, table: UInt32) -> NetlinkRequest {
+        var header = [UInt8](repeating: 0, count: headerByteCount)
+        header[0] = family.rawValue
+        header[4] = table < 256 ? UInt8(table) : 0
+        var request = NetlinkRequest(.getRoute, flags: .dump, header: header)
+        request.append(attribute: AttributeType.table, number: table)
+        return request
     }
 
     package var addRequest: NetlinkRequest {

@@ -71,6 +71,9 @@ int clinux_tun_receive(int descriptor, clinux_datagram *packets, int count);
 
 /// A netlink route socket (rtnetlink(7)) subscribed to the multicast groups in `groups`.
 int clinux_netlink_open(uint32_t groups, int blocking);
+/// One datagram of the kernel, -EMSGSIZE when it is larger than `count`. Others' are skipped.
+ssize_t clinux_netlink_receive(int descriptor, void *bytes, size_t count);
+int clinux_receive_timeout(int descriptor, int64_t microseconds);
 
 /// Moves the calling thread into a new network namespace.
 int clinux_network_unshare(void);
