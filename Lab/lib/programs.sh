@@ -2,6 +2,8 @@
 # The programs under test. Each runs on a host of the same name and logs to $LOGS/NAME.log.
 
 SERVER_URL=http://mesh.test:8080
+# What `skein daemon` is told to trust; set by `tls`.
+TRUST_FLAGS=()
 # A node's name in the mesh is that of its host unless NAME_OF says otherwise.
 declare -A PID=() NODE_FLAGS=() NAME_OF=()
 JOIN_KEY=
@@ -97,6 +99,23 @@ stun_listen = "$any:3478"
 CONFIG
 }
 
+# tls: from here on the server has a certificate that nodes are told to trust, and plain HTTP nowhere.
+tls() {
+    need openssl
+    SERVER_URL=https://mesh.test
+    prepare_server
+    certificate mesh mesh.test
+    sed -i 's/:8080"/:443"/; s/^server_url.*/server_url = "https:\/\/mesh.test"/' /run/lab/mesh/config.toml
+    printf '\n[tls]\ncertificate = "/run/lab/mesh/cert.pem"\nkey = "/run/lab/mesh/key.pem"\n' >>/run/lab/mesh/config.toml
+    TRUST_FLAGS=(--trust-file /run/lab/mesh/cert.pem)
+}
+
+# certificate HOST NAME: a self-signed one, in cert.pem and key.pem of the host's folder.
+certificate() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$2" \
+        -addext "subjectAltName=DNS:$2" -keyout "/run/lab/$1/key.pem" -out "/run/lab/$1/cert.pem" 2>/dev/null
+}
+
 # publish NAME HOST: the name resolves to the host's addresses everywhere in the lab.
 publish() {
     echo "${ADDRESS[$2]} $1" >>/run/lab/system/etc/hosts
@@ -115,7 +134,7 @@ start_server() {
 # Or is gone: then there is nothing to wait for.
 server_answers() {
     alive mesh || return 0
-    on mesh curl -fsS -m 1 "http://127.0.0.1:8080/key?v=113" >/dev/null
+    on mesh curl -fsSk -m 1 "$SERVER_URL/key?v=113" >/dev/null
 }
 
 # administer WORD…: an administrator's command on the server's host.
@@ -125,7 +144,7 @@ administer() {
 
 # new_key [FLAG…]: a fresh pre-auth key of the user "lab".
 new_key() {
-    administer preauthkeys create --user lab --output json "$@" | jq -er '.key // .Key'
+    administer preauthkeys create --user lab --output json "$@" | jq -er .key
 }
 
 start_node() {
@@ -136,7 +155,8 @@ start_node() {
     NODE_FLAGS[$name]=$*
     mkdir -p "/run/lab/$name/state"
     launch "$name" "$name" "$SKEIN_BIN/skein" daemon --state-dir "/run/lab/$name/state" \
-        --socket "/run/lab/$name/skein.sock" --port "$SKEIN_PORT" --tun skein0 "$@"
+        --socket "/run/lab/$name/skein.sock" --port "$SKEIN_PORT" --tun skein0 \
+        "${TRUST_FLAGS[@]}" "$@"
     await 10 daemon_answers "$name"
     alive "$name" || fail "the daemon of $name ended instead of running"
 }

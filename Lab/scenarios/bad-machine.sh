@@ -61,7 +61,7 @@ await 10 running alice
 step "the server's configuration has a key that does not exist"
 cp /run/lab/mesh/config.toml /run/lab/mesh/wrong.toml
 sed -i '2i listn = "0.0.0.0:1"' /run/lab/mesh/wrong.toml
-refused on mesh "$SKEIN_BIN/skein-server" config check --config /run/lab/mesh/wrong.toml
+refused on mesh "$SKEIN_BIN/skein-server" --config /run/lab/mesh/wrong.toml config check
 says "listn"
 says "line 2|:2[: ]"
 refused on mesh "$SKEIN_BIN/skein-server" serve --config /run/lab/mesh/none.toml
@@ -73,7 +73,7 @@ complains second-server 10 "8080|in use|already|running"
 
 step "the server's database is damaged: refused, and kept"
 stop mesh
-database=$(find /run/lab/mesh/state -name '*.sqlite*' -o -name '*.db' | sort | sed -n 1p)
+database=$(find /run/lab/mesh/state -name '*.sqlite' -o -name '*.db' | sed -n 1p)
 cp -a "$database" /run/lab/mesh/good-database
 printf 'not a database at all, and long enough to be read as one%.0s' {1..100} >"$database"
 launch damaged-server mesh "$SKEIN_BIN/skein-server" serve --config /run/lab/mesh/config.toml

@@ -15,8 +15,7 @@ prepare_server
 publish web.test web
 try() { skein alice up --login-server "$1" --auth-key nonsense --hostname alice --timeout 4s; }
 
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=web.test \
-    -addext subjectAltName=DNS:web.test -keyout /run/lab/web/key.pem -out /run/lab/web/cert.pem 2>/dev/null
+certificate web web.test
 launch http web python3 -m http.server --directory /run/lab/web 80
 launch https web openssl s_server -quiet -accept 443 -www -key /run/lab/web/key.pem -cert /run/lab/web/cert.pem
 await 5 on alice curl -fsS http://web.test/cert.pem
