@@ -251,10 +251,9 @@ let package = Package(
             "ControlServer",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
-                "ControlTransport", "RelayServer", "STUNServer", "ServerStore", "NIOCore",
-                "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOSSL", "HTTPTypes", "NIOHTTPTypes",
-                "NIOHTTPTypesHTTP1", "NIOHTTPTypesHTTP2", "Hummingbird", "Logging", "Metrics",
-                "ServiceLifecycle", "UnixSignals", "TOMLKit",
+                "ControlTransport", "DERP", "RelayServer", "STUNServer", "ServerStore", "NIOCore",
+                "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL", "HTTPTypes",
+                "Hummingbird", "Logging", "ServiceLifecycle", "UnixSignals", "TOMLKit",
             ]),
         service(
             "FuzzTargets",
@@ -270,7 +269,13 @@ let package = Package(
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "DERPClient", "LocalAPI",
                 "NetReport",
             ]),
-        tests("ControlServer", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
+        tests(
+            "ControlServer",
+            [
+                "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
+                "ControlTransport", "ControlClient", "DERP", "NIOCore", "NIOPosix", "NIOHTTP1",
+                "NIOHTTP2", "NIOHPACK", "NIOSSL", "Logging",
+            ]),
 
         // Floor 5: faces
         face(

@@ -1,1 +1,155 @@
-// Nothing here yet.
+import ControlTransport
+package import Coordination
+package import CryptoPrimitives
+package import DERP
+package import Logging
+package import NIOCore
+import NIOSSL
+package import NetTypes
+
+/// The coordination server with its embedded relay and STUN, on one TCP port.
+package final class ControlServer: Sendable {
+    package struct Settings: Sendable {
+        /// Where to listen; port 0 takes any.
+        package var host: String
+        package var port: Int
+        /// Nil: plain HTTP.
+        package var certificate: CertificateFiles?
+        /// Whose `X-Forwarded-For` is believed.
+        package var trustedProxies: [IPPrefix] = []
+        package var coordination: CoordinationSettings
+        /// The key of the server's Noise. It must not change: nodes keep the first one they saw.
+        package var serverKey: PrivateKey<MachineKind>
+        /// Nil: no embedded relay.
+        package var relayKey: PrivateKey<RelayKind>?
+        /// Shown at `/version`.
+        package var version = "0"
+
+        package init(
+            host: String, port: Int, coordination: CoordinationSettings,
+            serverKey: PrivateKey<MachineKind>
+        ) {
+            self.host = host
+            self.port = port
+            self.coordination = coordination
+            self.serverKey = serverKey
+        }
+    }
+
+    package let owner: CoordinationOwner
+    private let listener: Listener
+    private let halfOpen: HalfOpenConnections
+    private let relay: EmbeddedRelay?
+    private let certificate: Certificate?
+    private let logger: Logger
+
+    /// Reads the stored network and begins to serve. `run` must follow.
+    package convenience init(
+        _ settings: Settings, storage: Storage, group: any EventLoopGroup, logger: Logger
+    ) async throws(ControlServerError) {
+        try await self.init(
+            settings, storage: storage, group: group, logger: logger, timing: .init(),
+            limits: .init(), timeouts: .init())
+    }
+
+    init(
+        _ settings: Settings, storage: Storage, group: any EventLoopGroup, logger: Logger,
+        timing: MachineService.Timing, limits: HalfOpenConnections.Limits,
+        timeouts: FrontHandler.Timeouts
+    ) async throws(ControlServerError) {
+        self.logger = logger
+        certificate = try settings.certificate.map { files throws(ControlServerError) in
+            try Certificate(files)
+        }
+        let link = RelayLink()
+        do {
+            owner = try await CoordinationOwner(
+                settings: settings.coordination, storage: storage, clock: ServerClock(),
+                logger: logger, nodeRemoved: { link.disconnect($0) })
+        } catch {
+            throw .storage("\(error)")
+        }
+        let owner = owner
+        relay = settings.relayKey.map { key in
+            EmbeddedRelay(key, group: group, logger: logger) { node, _ in await owner.admits(node) }
+        }
+        link.connect(relay)
+        halfOpen = HalfOpenConnections(limits: limits)
+        var front = Self.front(settings, owner, halfOpen, relay, logger, timing)
+        front.timeouts = timeouts
+        var tls: (@Sendable () -> NIOSSLContext)?
+        if let certificate { tls = { certificate.context } }
+        do {
+            listener = try await Listener(
+                host: settings.host, port: settings.port, group: group, front: front, tls: tls)
+        } catch {
+            throw ControlServerError(listening: settings.host, settings.port, error)
+        }
+    }
+
+    private static func front(
+        _ settings: Settings, _ owner: CoordinationOwner, _ halfOpen: HalfOpenConnections,
+        _ relay: EmbeddedRelay?, _ logger: Logger, _ timing: MachineService.Timing
+    ) -> Front {
+        let service = MachineService(owner: owner, timing: timing, logger: logger)
+        let pages = PageResponder(
+            makePages(PageSource(settings, owner)), logger: logger)
+        let serverKey = settings.serverKey
+        return Front(
+            halfOpen: halfOpen,
+            clientAddress: ClientAddress(trustedProxies: settings.trustedProxies),
+            respond: { head, body, address, _ in
+                await pages.respond(to: head, body, from: address)
+            },
+            openControl: { (message) throws(ControlOpeningError) in
+                try ControlOpening(message, serverKey: serverKey)
+            },
+            startControl: { opening, address, channel in
+                let connection = MachineConnection(
+                    machineKey: opening.machineKey, capabilityVersion: Int(opening.version),
+                    remoteAddress: address)
+                try channel.pipeline.syncOperations.addControlServer(opening) { stream in
+                    stream.eventLoop.makeCompletedFuture {
+                        try stream.pipeline.syncOperations.addHandler(
+                            MachineStreamHandler(
+                                connection: connection,
+                                respond: { await service.respond(to: $0, $1) }))
+                    }
+                }
+            },
+            relay: relay?.upgrade, logger: logger)
+    }
+
+    /// The port it listens on.
+    package var port: Int { listener.address?.port ?? 0 }
+
+    /// Connections that have not asked for anything yet, and all.
+    package var connectionCounts: (halfOpen: Int, all: Int) {
+        (halfOpen.count, listener.open.count)
+    }
+
+    /// Reads the certificate again, for connections from now on. The old one stays when the new
+    /// one cannot be read.
+    package func reloadCertificate() throws(ControlServerError) { try certificate?.reload() }
+
+    /// Says farewell to relay clients and map streams, and closes everything.
+    package func shutDown() async {
+        relay?.shutDown()
+        await owner.endAllSessions()
+        await listener.close()
+        await owner.finish()
+    }
+}
+
+extension PageSource {
+    init(_ settings: ControlServer.Settings, _ owner: CoordinationOwner) {
+        serverKey = settings.serverKey.publicKey
+        version = settings.version
+        serverURL = settings.coordination.serverURL
+        let derpMap = settings.coordination.derpMap
+        self.derpMap = { derpMap }
+        pendingLogin = { await owner.waitingMachine($0) }
+        isKnown = { await owner.admits($0) }
+        checkHealth = { try await owner.checkHealth() }
+    }
+}

@@ -1,54 +1,72 @@
 package import CryptoPrimitives
 package import NIOCore
-package import NIOHTTP2
+internal import NIOHTTP2
 package import NetTypes
-package import Noise
+internal import Noise
 
-/// A client's opening message that was sealed for us.
-package struct AcceptedInitiation: ~Copyable {
-    let responder: ControlResponder
+/// A client's opening message that cannot be accepted.
+package struct ControlOpeningError: Error, CustomStringConvertible {
+    /// What the client is sent before the connection is closed; nil when nothing is owed to it.
+    package let reply: [UInt8]?
+    package let description: String
 
-    /// Throws for anything but an authentic initiation; `replyText` of the error says whether the
-    /// client is owed an error frame.
+    fileprivate init(_ error: ControlHandshakeError) {
+        reply = error.replyText.map { ControlFrame.error($0).encoded }
+        description = "\(error)"
+    }
+}
+
+/// A client's opening message that was sealed for us. Good for one connection.
+package final class ControlOpening {
+    /// The capability version the client speaks.
+    package let version: UInt16
+    package let machineKey: MachineKey
+    private var responder: ControlResponder?
+
     package init(
         _ message: [UInt8], serverKey: PrivateKey<MachineKind>
-    ) throws(ControlHandshakeError) {
+    ) throws(ControlOpeningError) {
         var random = SecureRandom()
-        responder = try unsafe ControlResponder(
-            initiation: message.span.bytes, serverKey: serverKey, random: &random)
+        do throws(ControlHandshakeError) {
+            let accepted = try unsafe ControlResponder(
+                initiation: message.span.bytes, serverKey: serverKey, random: &random)
+            version = accepted.version
+            machineKey = accepted.machineKey
+            responder = consume accepted
+        } catch {
+            throw ControlOpeningError(error)
+        }
     }
 
-    /// The capability version the client speaks.
-    package var version: UInt16 { responder.version }
-    package var machineKey: MachineKey { responder.machineKey }
+    func takeResponder() -> ControlResponder {
+        guard let taken = responder.take() else {
+            preconditionFailure("an opening is used once")
+        }
+        return taken
+    }
 }
 
 extension ChannelPipeline.SynchronousOperations {
-    /// Puts Noise and HTTP/2 at the tail of a channel whose 101 was written. What HTTP handlers
-    /// are still in front of it the caller removes next.
+    /// Puts Noise and HTTP/2 at the tail of a channel whose 101 was written and which HTTP has left.
     package func addControlServer(
-        _ initiation: consuming AcceptedInitiation,
-        streamInitializer: @escaping NIOChannelInitializer
+        _ opening: ControlOpening,
+        streamInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) throws {
-        let sendsPayload = initiation.version >= EarlyPayload.firstVersion
+        let sendsPayload = opening.version >= EarlyPayload.firstVersion
         let payload =
             sendsPayload
             ? EarlyPayload.encode(challenge: PrivateKey<ChallengeKind>().publicKey) : []
-        let handler = NoiseHandler(
-            responder: initiation.takeResponder(), earlyPayload: payload,
-            opened: { context in
-                let http2 = NIOHTTP2Handler(
-                    mode: .server, eventLoop: context.eventLoop,
-                    connectionConfiguration: ControlHTTP2.server.connection,
-                    streamConfiguration: ControlHTTP2.server.stream,
-                    inboundStreamInitializer: streamInitializer)
-                try context.pipeline.syncOperations.addHandler(http2)
-            },
-            failed: { _ in })
-        try addHandler(handler)
+        try addHandler(
+            NoiseHandler(
+                responder: opening.takeResponder(), earlyPayload: payload,
+                opened: { context in
+                    let http2 = NIOHTTP2Handler(
+                        mode: .server, eventLoop: context.eventLoop,
+                        connectionConfiguration: ControlHTTP2.server.connection,
+                        streamConfiguration: ControlHTTP2.server.stream,
+                        inboundStreamInitializer: streamInitializer)
+                    try context.pipeline.syncOperations.addHandler(http2)
+                },
+                failed: { _ in }))
     }
-}
-
-extension AcceptedInitiation {
-    consuming func takeResponder() -> ControlResponder { responder }
 }

@@ -32,7 +32,7 @@ import Testing
     @Test("The server learns the machine key and the version")
     func identity() throws {
         let pair = try TransportPair(version: 131)
-        let accepted = try AcceptedInitiation(
+        let accepted = try ControlOpening(
             pair.initiation(in: pair.request()), serverKey: pair.serverKey)
         let key = accepted.machineKey
         let version = accepted.version
@@ -98,8 +98,8 @@ import Testing
     func wrongKey() throws {
         let pair = try TransportPair(expecting: PrivateKey<MachineKind>().publicKey)
         let message = pair.initiation(in: try pair.request())
-        #expect(throws: ControlHandshakeError.notAuthentic) {
-            _ = try AcceptedInitiation(message, serverKey: pair.serverKey)
+        #expect(throws: ControlOpeningError.self) {
+            _ = try ControlOpening(message, serverKey: pair.serverKey)
         }
         var response: [UInt8] = [2, 0, 48]
         response += [UInt8](repeating: 9, count: 48)
@@ -164,7 +164,7 @@ import Testing
         let server = EmbeddedChannel()
         try client.pipeline.syncOperations.addHandler(
             NoiseHandler(initiator: initiator, opened: { _ in }, failed: { _ in }))
-        let responder = try AcceptedInitiation(message, serverKey: serverKey).takeResponder()
+        let responder = try ControlOpening(message, serverKey: serverKey).takeResponder()
         try server.pipeline.syncOperations.addHandler(
             NoiseHandler(
                 responder: responder, earlyPayload: [], opened: { _ in }, failed: { _ in }))

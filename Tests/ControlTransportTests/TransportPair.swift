@@ -58,7 +58,7 @@ final class TransportPair {
 
     /// Plays the server's part of the upgrade; its streams echo what they are sent.
     func accept() throws {
-        let initiation = try AcceptedInitiation(
+        let initiation = try ControlOpening(
             initiation(in: request()), serverKey: serverKey)
         try server.writeOutbound(ByteBuffer(string: Self.switching))
         try server.pipeline.syncOperations.addControlServer(initiation) { stream in

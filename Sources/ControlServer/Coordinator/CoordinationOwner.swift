@@ -1,0 +1,255 @@
+import ControlMessages
+package import Coordination
+package import CryptoPrimitives
+import Logging
+import NetTypes
+
+/// Owns the coordinator: everything that looks at the network or changes it passes through here.
+///
+/// A decision's changes count at once for the next decision, but its reply and its events go out
+/// only after they are stored. What is decided while a transaction runs is stored in the next one
+/// together, so that many nodes that join at once share the cost of writing.
+package actor CoordinationOwner {
+    /// The stored state could not be written; nothing of the request happened.
+    package struct StorageFailure: Error {}
+
+    var coordinator: Coordinator
+    let clock: ServerClock
+    let logger: Logger
+    private let storage: Storage
+    private var random = SecureRandom()
+
+    // Storing
+    private var batch = Batch()
+    private var committing: Task<Void, Never>?
+    private var isFailing = false
+
+    // Who is told
+    var sessions: [MapSessionID: MapSessionState] = [:]
+    var sessionsByNode: [NodeID: [MapSessionID]] = [:]
+    var nextSession: UInt64 = 0
+    private var loginWaiters: [PendingLoginID: [UInt64: CheckedContinuation<Void, Never>]] = [:]
+    private var nextWaiter: UInt64 = 0
+    /// Called for each node that is removed.
+    private let nodeRemoved: @Sendable (NodeKey) -> Void
+
+    // Time
+    private let alarm: AsyncStream<Void>
+    private let alarmPull: AsyncStream<Void>.Continuation
+
+    private struct Batch {
+        var changes: [Change] = []
+        var events: [CoordinationEvent] = []
+        var waiters: [CheckedContinuation<Void, any Error>] = []
+        var isEmpty: Bool { changes.isEmpty && events.isEmpty && waiters.isEmpty }
+    }
+
+    init(
+        settings: CoordinationSettings, storage: Storage, clock: ServerClock, logger: Logger,
+        nodeRemoved: @escaping @Sendable (NodeKey) -> Void
+    ) async throws {
+        self.storage = storage
+        self.clock = clock
+        self.logger = logger
+        self.nodeRemoved = nodeRemoved
+        coordinator = Coordinator(
+            state: try await storage.load(), settings: settings, at: clock.now)
+        (alarm, alarmPull) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    // MARK: Deciding
+
+    /// Lets `decide` look at the network and returns its reply once its changes are stored.
+    package func perform<Reply: Sendable>(
+        _ decide: (inout Coordinator, Moment, inout SecureRandom) throws -> Decision<Reply>
+    ) async throws -> Reply {
+        let now = clock.now
+        let decision = try decide(&coordinator, now, &random)
+        try await store(decision.changes, at: now)
+        return decision.reply
+    }
+
+    /// Looks at the network without changing it. What is seen may not be stored yet.
+    package func read<Result: Sendable>(_ look: (borrowing Coordinator, Moment) -> Result) -> Result
+    {
+        look(coordinator, clock.now)
+    }
+
+    /// Applies changes and returns when they, and all that was decided before, are stored.
+    private func store(
+        _ changes: [Change], events: [CoordinationEvent] = [], at now: Moment
+    ) async throws {
+        let isIdle = batch.isEmpty && committing == nil
+        let events = events + coordinator.apply(changes, at: now)
+        if changes.isEmpty, isIdle {
+            deliver(events)
+            return
+        }
+        batch.changes += changes
+        batch.events += events
+        alarmPull.yield()
+        try await withCheckedThrowingContinuation { waiter in
+            batch.waiters.append(waiter)
+            if committing == nil { committing = Task { await self.commitAll() } }
+        }
+    }
+
+    private func commitAll() async {
+        while !batch.isEmpty {
+            let current = batch
+            batch = Batch()
+            do {
+                if !current.changes.isEmpty { try await storage.commit(current.changes) }
+            } catch {
+                await recover(from: error, current.waiters)
+                continue
+            }
+            isFailing = false
+            deliver(current.events)
+            for waiter in current.waiters { waiter.resume() }
+        }
+        committing = nil
+    }
+
+    /// Goes back to what is stored. Decisions made meanwhile were built on what is lost, so they
+    /// fail too, and every session begins anew.
+    private func recover(
+        from error: any Error, _ waiters: [CheckedContinuation<Void, any Error>]
+    ) async {
+        isFailing = true
+        logger.critical("cannot store changes", metadata: ["error": "\(error)"])
+        do {
+            let state = try await storage.load()
+            coordinator.replaceState(state, at: clock.now)
+        } catch {
+            logger.critical("cannot read the stored state", metadata: ["error": "\(error)"])
+        }
+        let failed = waiters + batch.waiters
+        batch = Batch()
+        endAllSessions()
+        for waiter in failed { waiter.resume(throwing: StorageFailure()) }
+    }
+
+    private func deliver(_ events: [CoordinationEvent]) {
+        guard !events.isEmpty else { return }
+        alarmPull.yield()
+        noteInSessions(events)
+        for event in events {
+            switch event {
+            case .loginSettled(let id):
+                for waiter in loginWaiters.removeValue(forKey: id)?.values ?? [:].values {
+                    waiter.resume()
+                }
+            case .nodeRemoved(let node): nodeRemoved(node.nodeKey)
+            case .nodeChanged, .userChanged: break
+            }
+        }
+    }
+
+    /// Fails when the last attempt to store something failed.
+    func checkHealth() throws {
+        if isFailing { throw StorageFailure() }
+    }
+
+    /// Returns when everything that was decided is stored.
+    func finish() async { await committing?.value }
+
+    /// Delivers events that come with no changes, after all that was decided before.
+    func announce(_ events: [CoordinationEvent]) {
+        if batch.isEmpty, committing == nil {
+            deliver(events)
+        } else {
+            batch.events += events
+        }
+    }
+
+    // MARK: Registration
+
+    /// Answers a registration; with `Followup` that takes until a person has decided.
+    func register(
+        _ request: RegisterRequest, from connection: MachineConnection
+    ) async throws -> RegisterResponse {
+        while true {
+            let reply = try await perform { coordinator, now, random in
+                coordinator.register(
+                    request, from: connection.machineKey,
+                    capabilityVersion: connection.capabilityVersion, at: now, random: &random)
+            }
+            switch reply {
+            case .respond(let response): return response
+            case .wait(let id):
+                // Settled while its changes were stored: the next round knows how.
+                guard coordinator.waitingLogin(id) != nil else { continue }
+                await waitForLogin(id)
+                try Task.checkCancellation()
+            }
+        }
+    }
+
+    private func waitForLogin(_ id: PendingLoginID) async {
+        let number = nextWaiter
+        nextWaiter += 1
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { waiter in
+                if Task.isCancelled {
+                    waiter.resume()
+                } else {
+                    loginWaiters[id, default: [:]][number] = waiter
+                }
+            }
+        } onCancel: {
+            // The handler may not wait; the task only reaches this actor.
+            Task { await self.stopWaiting(number, for: id) }
+        }
+    }
+
+    private func stopWaiting(_ number: UInt64, for id: PendingLoginID) {
+        loginWaiters[id]?.removeValue(forKey: number)?.resume()
+        if loginWaiters[id]?.isEmpty == true { loginWaiters[id] = nil }
+    }
+
+    // MARK: Time
+
+    /// The next deadline may have changed.
+    func pullAlarm() { alarmPull.yield() }
+
+    /// Does what falls due until the task is cancelled.
+    func run() async {
+        while !Task.isCancelled {
+            let now = clock.now
+            if let deadline = coordinator.nextDeadline(at: now) {
+                if deadline <= now.monotonic {
+                    await handleTimeout(at: now)
+                    continue
+                }
+                await sleepUntilAlarm(atMost: deadline - now.monotonic)
+            } else {
+                await sleepUntilAlarm(atMost: .seconds(3600))
+            }
+        }
+    }
+
+    private func handleTimeout(at now: Moment) async {
+        let decision = coordinator.handleTimeout(at: now)
+        do {
+            try await store(decision.changes, events: decision.reply, at: now)
+        } catch {
+            logger.error("what fell due was not stored", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func sleepUntilAlarm(atMost pause: Nanoseconds) async {
+        let alarm = alarm
+        await withTaskGroup { group in
+            group.addTask {
+                for await _ in alarm { return }
+            }
+            group.addTask {
+                // Ended by cancellation when the alarm comes first.
+                _ = try? await Task.sleep(for: .nanoseconds(pause.count))
+            }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+}

@@ -1,0 +1,188 @@
+import ControlMessages
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import NetTypes
+
+/// What the pages need to know about the server.
+struct PageSource: Sendable {
+    var serverKey: MachineKey
+    var version: String
+    /// What nodes are told to connect to.
+    var serverURL: String
+    var derpMap: @Sendable () async -> DERPMap
+    /// A login that waits for a person; nil when there is none of that ID.
+    var pendingLogin: @Sendable (String) async -> WaitingMachine?
+    /// Whether a relay may serve a node.
+    var isKnown: @Sendable (NodeKey) async -> Bool
+    /// Fails when the server cannot do its work.
+    var checkHealth: @Sendable () async throws -> Void
+}
+
+/// A machine that waits to be let in, as the page shows it.
+struct WaitingMachine: Sendable {
+    var hostname: String
+    var system: String
+    var nodeKey: NodeKey
+    /// What an administrator types.
+    var command: String
+}
+
+/// Everything the server answers outside of control channels and the relay.
+func makePages(_ source: PageSource) -> Router<PageContext> {
+    let router = Router(context: PageContext.self, options: [.autoGenerateHeadEndpoints])
+    addMachinePages(router, source)
+    addRelayPages(router, source)
+    addPeoplePages(router, source)
+    return router
+}
+
+private func addMachinePages(_ router: Router<PageContext>, _ source: PageSource) {
+    router.get("/key") { request, _ in
+        guard let text = request.uri.queryParameters["v"], Int(text) != nil else {
+            throw HTTPError(.badRequest, message: "The query must name a version: /key?v=113\n")
+        }
+        return json(ServerKeys(publicKey: source.serverKey).jsonBytes)
+    }
+    router.post("/verify") { request, _ in
+        let bytes = try await request.body.collect(upTo: FrontHandler.bodyLimit)
+        // Whatever is wrong with the question, it names nobody.
+        guard let query = try? AdmissionQuery(jsonBytes: Array(bytes.readableBytesView)) else {
+            throw HTTPError(.badRequest, message: "The question names no node key.\n")
+        }
+        let isKnown = await source.isKnown(query.nodeKey)
+        return json(Array("{\"Allow\":\(isKnown)}".utf8))
+    }
+    router.get("/derpmap/default") { _, _ in json(await source.derpMap().jsonBytes) }
+    router.get("/health") { _, _ in
+        do {
+            try await source.checkHealth()
+        } catch {
+            return json(Array("{\"status\":\"fail\"}".utf8), status: .serviceUnavailable)
+        }
+        return json(Array("{\"status\":\"pass\"}".utf8))
+    }
+    router.get("/version") { _, _ in
+        var writer = JSONWriter()
+        writer.object { $0.keep("version", source.version) }
+        return json(writer.bytes)
+    }
+}
+
+private func addRelayPages(_ router: Router<PageContext>, _ source: PageSource) {
+    for path in ["/derp/probe", "/derp/latency-check"] as [RouterPath] {
+        router.get(path) { _, _ in
+            Response(status: .ok, headers: [.accessControlAllowOrigin: "*"])
+        }
+    }
+    router.get("/generate_204") { request, _ in
+        var headers: HTTPFields = [.cacheControl: "no-store"]
+        if let challenge = request.headers[.challenge], isChallenge(challenge) {
+            headers[.challengeResponse] = "response \(challenge)"
+        }
+        return Response(status: .noContent, headers: headers)
+    }
+    // No name is published, which the empty table says.
+    router.get("/bootstrap-dns") { _, _ in json(Array("{}".utf8)) }
+}
+
+/// What a captive-portal check may have echoed.
+private func isChallenge(_ text: String) -> Bool {
+    text.utf8.count <= 64
+        && text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"),
+                UInt8(ascii: "_"), UInt8(ascii: ":"):
+                true
+            default: false
+            }
+        }
+}
+
+private func addPeoplePages(_ router: Router<PageContext>, _ source: PageSource) {
+    router.get("/") { _, _ in
+        html(
+            title: "Skein coordination server",
+            body: """
+                <p>This is the coordination server of a private network. There is nothing to see here
+                in a browser. To join, run:</p>
+                <pre><code>skein up --login-server \(escapedHTML(source.serverURL))</code></pre>
+                """)
+    }
+    router.get("/register/:id") { _, context in
+        let id = context.parameters.get("id") ?? ""
+        guard let machine = await source.pendingLogin(id) else {
+            return html(
+                status: .notFound, title: "This link is no longer valid",
+                body: """
+                    <p>The machine has joined already, or it has waited too long. Run
+                    <code>skein up</code> (or <code>tailscale up</code>) on it again to get a new link.</p>
+                    """)
+        }
+        return registerPage(machine)
+    }
+    router.get("/robots.txt") { _, _ in
+        Response(
+            status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: "User-agent: *\nDisallow: /\n")))
+    }
+    router.get("**") { _, _ in
+        html(
+            status: .notFound, title: "Page not found",
+            body: "<p>This server has no page at this address.</p>")
+    }
+}
+
+private func registerPage(_ machine: WaitingMachine) -> Response {
+    html(
+        title: "A machine wants to join",
+        body: """
+            <dl>
+            <dt>Name</dt><dd>\(escapedHTML(machine.hostname))</dd>
+            <dt>System</dt><dd>\(escapedHTML(machine.system))</dd>
+            <dt>Key</dt><dd><code>\(escapedHTML(machine.nodeKey.shortText))…</code></dd>
+            </dl>
+            <p>If you know this machine, an administrator lets it in with this command on the server,
+            with the name of the user who is to own it:</p>
+            <pre><code>\(escapedHTML(machine.command))</code></pre>
+            <p>The machine goes on by itself as soon as that is done. If you did not expect this, close
+            the page: nothing happens.</p>
+            """)
+}
+
+// MARK: Answers
+
+private func json(_ bytes: [UInt8], status: HTTPResponse.Status = .ok) -> Response {
+    Response(
+        status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
+        body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+}
+
+private func html(
+    status: HTTPResponse.Status = .ok, title: String, body: String
+) -> Response {
+    Response(
+        status: status,
+        headers: [
+            .contentType: "text/html; charset=utf-8", .cacheControl: "no-store",
+            .contentSecurityPolicy: pageSecurityPolicy, .xContentTypeOptions: "nosniff",
+            .referrerPolicy: "no-referrer",
+        ],
+        body: ResponseBody(byteBuffer: ByteBuffer(string: htmlPage(title: title, body: body))))
+}
+
+extension HTTPField.Name {
+    fileprivate static let challenge = Self("X-Tailscale-Challenge")!
+    fileprivate static let challengeResponse = Self("X-Tailscale-Response")!
+    fileprivate static let referrerPolicy = Self("Referrer-Policy")!
+}
+
+/// What a relay elsewhere asks before it serves a node (control protocol §7.3).
+private struct AdmissionQuery: JSONReadable {
+    var nodeKey: NodeKey
+
+    init(json: JSON) throws(MessageDecodingError) {
+        nodeKey = try JSONObject(json: json).read("NodePublic", or: .zero)
+    }
+}
