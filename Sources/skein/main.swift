@@ -1,1 +1,4 @@
-print("skein")
+import Glibc
+import SkeinCLI
+
+exit(await SkeinCommand.run(Array(CommandLine.arguments.dropFirst())))

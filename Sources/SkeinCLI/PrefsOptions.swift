@@ -1,0 +1,59 @@
+import ArgumentParser
+import LocalAPI
+import NetTypes
+
+/// The settings that `up` and `set` can change. What is not named stays as it is.
+struct PrefsOptions: ParsableArguments {
+    @Option(help: "The name of this machine in the network.")
+    var hostname: String?
+
+    @Option(help: "Use the network's names and DNS servers: --accept-dns=false turns it off.")
+    var acceptDNS: Bool?
+
+    @Option(help: "Use the routes that other machines offer.")
+    var acceptRoutes: Bool?
+
+    @Option(help: "Refuse connections from other machines.")
+    var shieldsUp: Bool?
+
+    @Option(help: "Offer these routes to others, such as 192.168.1.0/24,10.0.0.0/8; \"\" for none.")
+    var advertiseRoutes: String?
+
+    @Option(help: "Ask for these tags, such as tag:server,tag:db; \"\" for none.")
+    var advertiseTags: String?
+
+    @Option(help: "A user who may, besides root, change this node; \"\" for none.")
+    var `operator`: String?
+
+    func change() throws -> PrefsChange {
+        var change = PrefsChange()
+        change.hostname = hostname
+        change.acceptsDNS = acceptDNS
+        change.acceptsRoutes = acceptRoutes
+        change.shieldsUp = shieldsUp
+        change.advertisedRoutes = try advertiseRoutes.map { text in
+            try list(text).map { item in
+                guard let prefix = IPPrefix(item), prefix.masked == prefix else {
+                    throw ValidationError(
+                        "--advertise-routes: \(item) is not a route such as 192.168.1.0/24")
+                }
+                return prefix
+            }
+        }
+        change.advertisedTags = try advertiseTags.map { text in
+            try list(text).map { item in
+                guard item.hasPrefix("tag:"), item.count > 4 else {
+                    throw ValidationError(
+                        "--advertise-tags: a tag looks like tag:server, not \(item)")
+                }
+                return item
+            }
+        }
+        change.operatorUser = self.operator
+        return change
+    }
+
+    private func list(_ text: String) -> [String] {
+        text.split(separator: ",").map(String.init)
+    }
+}
