@@ -146,7 +146,9 @@ let package = Package(
         tests("Noise", ["NetTypes", "CryptoPrimitives"]),
         tests(
             "WireGuard", ["NetTypes", "CryptoPrimitives", "WireGuardMessages", "Noise", "IPPacket"]),
-        tests("PathEngine", ["NetTypes", "CryptoPrimitives", "Disco", "STUN", "SimulatedNetwork"]),
+        tests(
+            "PathEngine",
+            ["NetTypes", "CryptoPrimitives", "Disco", "STUN", "NetReport", "SimulatedNetwork"]),
         tests("NetReport", ["NetTypes", "STUN"]),
         tests("PacketFilter", ["NetTypes", "IPPacket"]),
         tests("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),

@@ -16,7 +16,7 @@ package struct AddressFamilies: OptionSet, Sendable {
 /// others see them, whether the NAT varies them by destination, how far each relay is and which of
 /// them should be our home.
 ///
-/// A *full* report asks every region, three tries for each family; an *incremental* one, made when
+/// A *full* report asks every region, up to five times in each family; an *incremental* one, made when
 /// there was a full one in the last five minutes, the nearest three and home. A *quick* one asks two
 /// servers and ends with the first answer; it only renews our endpoints. Retries that would teach
 /// nothing are not sent. When enough regions have answered, the rest get as long again as
@@ -122,6 +122,8 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
 
     /// Renews our endpoints within one round trip; a report under way does as well.
     package mutating func startQuick(at now: MonotonicInstant) {
+        // Whoever asks needs an answer by UDP, if there is one after all.
+        if case .awaitingRelayLatency = phase { finish(at: now) }
         guard case .idle = phase else { return }
         begin(
             .quick, .quick(regions, families, after: lastReport, at: now),

@@ -12,7 +12,13 @@ enum NetReportTiming {
     /// lifetime of a NAT mapping.
     static var refreshMin: Nanoseconds { .seconds(20) }
     static var refreshSpan: Nanoseconds { .seconds(6) }
-    static let retryDelays: [Nanoseconds] = [.zero, .milliseconds(100), .milliseconds(200)]
+    /// A server is asked at these times, until it answers.
+    static let retryDelays: [Nanoseconds] = [
+        .zero, .milliseconds(100), .milliseconds(200), .milliseconds(600), .milliseconds(1_400),
+    ]
+    static let quickRetryDelays: [Nanoseconds] = [
+        .zero, .milliseconds(100), .milliseconds(250), .milliseconds(500),
+    ]
     /// Enough regions have answered: stragglers get at least this long after the start.
     static var stragglerMin: Nanoseconds { .milliseconds(100) }
     static var enoughRegions: Int { 3 }

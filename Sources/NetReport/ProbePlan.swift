@@ -17,7 +17,7 @@ struct ProbePlan {
 
     var probes: [Probe] = []
 
-    /// Every region, three tries for each family, spread over the region's nodes.
+    /// Every region, up to five tries for each family, spread over the region's nodes.
     static func full(
         _ regions: [RelayRegion], _ families: AddressFamilies, at now: MonotonicInstant
     ) -> ProbePlan {
@@ -84,7 +84,7 @@ struct ProbePlan {
         var plan = ProbePlan()
         for region in regions.filter(\.isMeasured).sorted(by: { rank($0) < rank($1) }).prefix(2) {
             for family in families.list {
-                for (attempt, delay) in NetReportTiming.retryDelays.enumerated() {
+                for (attempt, delay) in NetReportTiming.quickRetryDelays.enumerated() {
                     plan.add(region, family, attempt, now + delay)
                 }
             }

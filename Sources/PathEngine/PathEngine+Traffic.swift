@@ -52,15 +52,15 @@ extension PathEngine {
         case .direct(let endpoint):
             if endpoint == peers[index]?.selection.endpoint {
                 peers[index]?.activity.lastProofAt = now
+                peers[index]?.activity.lastDirectDataAt = now
                 peers[index]?.selection.noteData(at: now)
             } else {
                 noteOtherSource(endpoint, of: index, at: now)
             }
         case .relay(let region, _):
             if peers[index]?.lastRelayRegion != region { peers[index]?.lastRelayRegion = region }
-            // The peer may have found out before us that the direct path is cut.
             guard peers[index]?.isDirect(at: now) == true else { return }
-            peers[index]?.doubtIfUnheard(at: now)
+            peers[index]?.noteRelayedData(at: now)
             if peers[index]?.selection.verification != nil { reschedule(index, at: now) }
         }
     }

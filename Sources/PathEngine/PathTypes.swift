@@ -10,6 +10,11 @@ package enum PathDestination: Hashable, Sendable {
 package struct PathTransmit: Equatable, Sendable {
     package var destination: PathDestination
     package var bytes: [UInt8]
+
+    package init(destination: PathDestination, bytes: [UInt8]) {
+        self.destination = destination
+        self.bytes = bytes
+    }
 }
 
 /// How to send a peer's WireGuard packets now: directly, by relay, both at once while the direct path
@@ -17,6 +22,11 @@ package struct PathTransmit: Equatable, Sendable {
 package struct PathRoute: Equatable, Sendable, BitwiseCopyable {
     package var direct: Endpoint?
     package var relayRegion: Int?
+
+    package init(direct: Endpoint? = nil, relayRegion: Int? = nil) {
+        self.direct = direct
+        self.relayRegion = relayRegion
+    }
 
     package var isUnreachable: Bool { direct == nil && relayRegion == nil }
 }

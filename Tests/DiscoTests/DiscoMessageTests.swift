@@ -131,7 +131,7 @@ struct DiscoEnvelopeTests {
         var random = SecureRandom()
         let sealer = try #require(DiscoBox(own: alice, peer: bob.publicKey))
         let opener = try #require(DiscoBox(own: bob, peer: alice.publicKey))
-        let datagram = sealer.seal([3, 0, 1, 2, 3].span.bytes, random: &random)
+        let datagram = sealer.seal(([3, 0, 1, 2, 3] as [UInt8]).span.bytes, random: &random)
         for index in 38..<datagram.count {
             var damaged = datagram
             damaged[index] ^= 0x10

@@ -58,7 +58,8 @@ struct ProbeSchedule {
     }
 }
 
-/// Measured quality of one path: round trip smoothed as in RFC 6298 §2.
+/// Measured quality of one path: round trip smoothed as in RFC 6298 §2, but for a calmer first
+/// guess of how much it varies.
 struct PathQuality {
     private(set) var roundTrip: Nanoseconds?
     private(set) var variation = Nanoseconds.zero
@@ -79,7 +80,7 @@ struct PathQuality {
         lastPongAt = now
         guard let smoothed = roundTrip else {
             roundTrip = sample
-            variation = sample / 2
+            variation = sample / 4
             return
         }
         let difference = Nanoseconds(count: abs(smoothed.count - sample.count))
@@ -98,7 +99,7 @@ struct PathQuality {
     /// How long an answer on this path may reasonably take.
     var patience: Nanoseconds {
         guard let roundTrip else { return PathTiming.patienceMax }
-        let expected = roundTrip * 2 + variation * 4
+        let expected = roundTrip + variation * 4
         return min(max(expected, PathTiming.patienceMin), PathTiming.patienceMax)
     }
 }

@@ -56,13 +56,4 @@ extension Peer {
             candidate.probe.start(at: now)
         }
     }
-
-    /// The peer speaks from elsewhere: maybe it has moved. One ping tells whether the selected path
-    /// still works, unless that is known anyway.
-    mutating func doubtIfUnheard(at now: MonotonicInstant) {
-        guard isDirect(at: now), now - activity.lastProofAt >= PathTiming.patienceMax else {
-            return
-        }
-        selection.beginVerification(at: now)
-    }
 }

@@ -43,6 +43,8 @@ struct Peer {
     struct Activity {
         var lastSentAt = MonotonicInstant.never
         var lastReceivedAt = MonotonicInstant.never
+        /// Data last came on the selected path.
+        var lastDirectDataAt = MonotonicInstant.never
         /// The peer last showed that the selected path works, by data or a pong on it.
         var lastProofAt = MonotonicInstant.never
         /// The first packet sent since then.

@@ -20,9 +20,9 @@ extension Peer {
 
     private mutating func noteProofOfSelection(at now: MonotonicInstant) {
         if let verification = selection.verification,
-            activity.lastReceivedAt < verification.startedAt
+            activity.lastDirectDataAt < verification.startedAt
         {
-            // The path was fine and the peer had just nothing to say.
+            // The path was fine and the peer just had nothing to say on it.
             selection.calm = min(selection.calm * 2, 16)
         }
         activity.lastProofAt = now
@@ -84,8 +84,7 @@ extension Peer {
     var doubtDeadline: MonotonicInstant? {
         var next: MonotonicInstant?
         if activity.firstUnansweredAt > activity.lastProofAt {
-            let patience = min(patience * selection.calm, PathTiming.patienceMax)
-            next = activity.firstUnansweredAt + patience
+            next = activity.firstUnansweredAt + calmPatience
         }
         if let since = selection.heartbeat.awaitedSince {
             next = earliest(next, since + PathTiming.heartbeatPatience)
@@ -95,6 +94,24 @@ extension Peer {
 
     private var patience: Nanoseconds {
         selection.endpoint.flatMap { candidates[$0]?.quality.patience } ?? PathTiming.patienceMax
+    }
+
+    private var calmPatience: Nanoseconds {
+        min(patience * selection.calm, PathTiming.patienceMax)
+    }
+
+    /// The peer speaks from elsewhere: maybe it has moved. One ping tells whether the selected path
+    /// still works, unless that is known anyway.
+    mutating func doubtIfUnheard(at now: MonotonicInstant) {
+        guard isDirect(at: now), now - activity.lastProofAt >= calmPatience else { return }
+        selection.beginVerification(at: now)
+    }
+
+    /// The peer sends by relay, so it doubts the direct path or has given it up: our packets go both
+    /// ways until a pong shows that it was wrong.
+    mutating func noteRelayedData(at now: MonotonicInstant) {
+        guard isDirect(at: now), now - activity.lastProofAt >= calmPatience else { return }
+        doubtSelection(at: now)
     }
 
     private mutating func verify(
