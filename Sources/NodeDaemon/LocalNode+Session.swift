@@ -6,6 +6,7 @@ import LocalAPI
 import Logging
 import NetReport
 import NetTypes
+import NetworkMonitor
 import NodeCore
 import PathEngine
 
@@ -304,7 +305,7 @@ extension LocalNode {
         info.mappingVariesByDestination = report.mappingVariesByDestination
         info.isUDPWorking = report.hasUDP
         info.isIPv6Working = report.hasIPv6
-        info.hasSystemIPv6 = link.hasIPv6
+        info.hasSystemIPv6 = link.hasDefaultRouteV6
         var latencies: [String: Double] = [:]
         for entry in report.latencies {
             if let time = entry.ipv4 { latencies["\(entry.region)-v4"] = time.inSeconds }

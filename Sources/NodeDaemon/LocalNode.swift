@@ -9,6 +9,7 @@ import Logging
 import NIOCore
 import NetReport
 import NetTypes
+import NetworkMonitor
 import NodeCore
 import PathEngine
 
@@ -176,11 +177,17 @@ actor LocalNode {
 
     // MARK: Events of the parts
 
-    func handle(_ state: LinkState) {
-        let isFirst = link == LinkState()
+    func handle(_ event: NetworkMonitor.Event) {
+        let state = event.state
         link = state
         parts.dataPlane.setLocalAddresses(state.candidateAddresses)
-        guard !isFirst else { return }
+        switch event.reason {
+        case .started: return
+        case .failed(let error):
+            logger.warning("cannot read the state of the links: \(error)")
+            return
+        case .changed, .resumed: break
+        }
         logger.info("links changed", metadata: ["addresses": "\(state.candidateAddresses)"])
         parts.dataPlane.handleLinkChange()
         relays?.pool.probe()

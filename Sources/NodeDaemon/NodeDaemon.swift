@@ -7,6 +7,7 @@ import LocalAPI
 package import Logging
 import NIOPosix
 import NetTypes
+import NetworkMonitor
 import ServiceLifecycle
 import TunDevice
 import UDPSocket
@@ -63,7 +64,7 @@ package enum NodeDaemon {
                 ipv6: sockets.ipv6),
             logger: logger
         ) { eventSink.yield(.dataPlane($0)) }
-        let router: (any RouterHandle)? = nil
+        let router = try interfaceName.map { try KernelRouter(interface: $0) }
         let node = LocalNode(
             parts: LocalNode.Parts(
                 files: files, dataPlane: dataPlane, interfaceName: interfaceName,
@@ -74,12 +75,13 @@ package enum NodeDaemon {
         let server = try await LocalServer.bind(
             path: configuration.socketPath, node: node, version: SkeinVersion.text, group: group,
             logger: logger)
-        let monitor = try LinkMonitor(
-            ignoring: interfaceName, port: port, onChange: { eventSink.yield(.link($0)) })
+        let monitor = try NetworkMonitor(ignoring: interfaceName ?? "") {
+            eventSink.yield(.link($0))
+        }
         let services = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [
-                    .init(service: NodeService(node: node, events: events, monitor: monitor)),
+                    .init(service: NodeService(node: node, events: events)),
                     .init(service: LocalService(server: server)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
@@ -90,13 +92,14 @@ package enum NodeDaemon {
                 "socket": "\(configuration.socketPath)",
             ])
         try await services.run()
+        withExtendedLifetime(monitor) {}
         lock.release()
     }
 
     enum Event: Sendable {
         case dataPlane(DataPlaneEvent)
         case relay(RelayEvent)
-        case link(LinkState)
+        case link(NetworkMonitor.Event)
     }
 
     /// One socket for each family, on the same port where that is free.
@@ -136,13 +139,13 @@ package enum NodeDaemon {
 }
 
 /// Feeds the node with what its parts report, and ends it when the process is to stop.
-private struct NodeService: Service {
+private struct NodeService: Service, CustomStringConvertible {
     let node: LocalNode
     let events: AsyncStream<NodeDaemon.Event>
-    let monitor: LinkMonitor
+
+    var description: String { "node" }
 
     func run() async throws {
-        await node.handle(monitor.current)
         await node.begin()
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -166,15 +169,20 @@ private struct NodeService: Service {
                 }
             }
         }
-        monitor.stop()
         await node.end()
     }
 }
 
-private struct LocalService: Service {
+private struct LocalService: Service, CustomStringConvertible {
     let server: LocalServer
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown { try await server.run() }
+        do {
+            try await cancelWhenGracefulShutdown { try await server.run() }
+        } catch is CancellationError {
+            // That is how a shutdown reaches it.
+        }
     }
+
+    var description: String { "local interface" }
 }
