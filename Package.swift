@@ -246,8 +246,7 @@ let package = Package(
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "NodeCore", "PacketFilter",
                 "PathEngine", "NetReport", "WireGuard", "DataPlane", "LinuxIO", "TunDevice",
                 "UDPSocket", "LinuxRouter", "NetworkMonitor", "DERPClient", "ControlClient",
-                "LocalAPI",
-                "Logging", "ServiceLifecycle", "UnixSignals", "NIOPosix",
+                "LocalAPI", "Logging", "ServiceLifecycle", "UnixSignals", "NIOCore", "NIOPosix",
             ]),
         service(
             "ControlServer",

@@ -124,6 +124,7 @@ extension LinuxRouter {
             try socket.dump(operation, request) {
                 entries = []
             } entry: { message in
+                // An entry in a form we do not know is none of ours.
                 if let entry = try? parse(message.payload) { entries.append(entry) }
             }
             return entries

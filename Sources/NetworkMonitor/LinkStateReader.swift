@@ -49,6 +49,7 @@ struct LinkStateReader: ~Copyable {
         try socket.dump("list IP\(family) addresses", InterfaceAddress.dumpRequest(family)) {
             found = []
         } entry: { message in
+            // An entry in a form we do not know is none of ours.
             guard let address = try? InterfaceAddress(parsing: message.payload),
                 let link = links[address.linkIndex], !address.isUnsteady
             else { return }
@@ -65,6 +66,7 @@ struct LinkStateReader: ~Copyable {
         try socket.dump("list IP\(family) routes", request) {
             best = nil
         } entry: { message in
+            // As above.
             guard let route = try? Route(parsing: message.payload), route.kind == .unicast,
                 route.table == Route.mainTable, route.destination == family.everything,
                 let index = route.linkIndex, let link = links[index]

@@ -60,7 +60,7 @@ struct LoginProgress: Sendable {
     func reasonForDelay(after limit: TimeSpan) async throws -> String {
         let status = try await client.status(peers: false)
         let reason = status.health.first ?? "the node is in state \(status.backendState.name)"
-        return "not connected within \(limit.duration): \(reason). "
-            + "The daemon keeps trying; 'skein status' shows how it goes"
+        return "not connected within \(limit.duration): \(reason)\n"
+            + "The daemon keeps trying; 'skein status' shows how it goes."
     }
 }

@@ -92,9 +92,10 @@ private func codeViolations(
     func add(_ rule: Rule, _ index: Int, _ detail: String) {
         found.append(Violation(rule: rule, path: path, line: index + 1, detail: detail))
     }
-    /// Whether a comment stands on the line or on one of the three above it.
+    /// Whether a comment stands near: on the line, at most five above it or two below.
     func isExplained(_ index: Int) -> Bool {
-        source.lines[max(0, index - 3)...index].contains(where: \.hasComment)
+        source.lines[max(0, index - 5)...min(index + 2, source.lines.count - 1)]
+            .contains(where: \.hasComment)
     }
     let isTest = target.floor == .tests
     for (index, line) in source.lines.enumerated() {

@@ -137,6 +137,7 @@ func eventually(
     let end = ContinuousClock.now + limit
     while !condition() {
         guard ContinuousClock.now < end else { throw ConditionTimeout(description: what) }
+        // Between two looks at the condition, which nothing announces.
         try await Task.sleep(for: .milliseconds(2))
     }
 }

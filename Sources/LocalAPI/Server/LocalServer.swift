@@ -59,9 +59,13 @@ package struct LocalServer: Sendable {
                 router: Router(node: node), version: version, logger: logger), logger: logger)
     }
 
-    /// Serves until cancelled, then removes the socket.
+    /// Serves until cancelled, which is how it ends well, then removes the socket.
     package func run() async throws {
         defer { file.remove() }
+        do { try await accept() } catch is CancellationError {}
+    }
+
+    private func accept() async throws {
         try await listener.executeThenClose { inbound in
             try await withThrowingDiscardingTaskGroup { group in
                 let slots = Slots()
