@@ -92,9 +92,9 @@ private func codeViolations(
     func add(_ rule: Rule, _ index: Int, _ detail: String) {
         found.append(Violation(rule: rule, path: path, line: index + 1, detail: detail))
     }
-    /// Whether a comment stands near: on the line, at most five above it or two below.
+    /// Whether a comment stands near: on the line, at most five above or three below.
     func isExplained(_ index: Int) -> Bool {
-        source.lines[max(0, index - 5)...min(index + 2, source.lines.count - 1)]
+        source.lines[max(0, index - 5)...min(index + 3, source.lines.count - 1)]
             .contains(where: \.hasComment)
     }
     let isTest = target.floor == .tests
@@ -103,7 +103,9 @@ private func codeViolations(
         if target.floor.isPure, let word = clockOrRandomness(in: code) {
             add(.clockOrRandomness, index, word)
         }
-        if !isTest, target.name != "FuzzTargets", code.range(of: #"\btry\?"#, options: .regularExpression) != nil, !isExplained(index) {
+        if !isTest, target.name != "FuzzTargets",
+            code.range(of: #"\btry\?"#, options: .regularExpression) != nil, !isExplained(index)
+        {
             add(.silentTry, index, "try? needs a comment")
         }
         if code.contains("@unchecked Sendable") || code.contains("nonisolated(unsafe)"),
