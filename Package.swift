@@ -252,7 +252,7 @@ let package = Package(
             "ControlServer",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
-                "ControlTransport", "DERP", "RelayServer", "STUNServer", "ServerStore", "NIOCore",
+                "ControlTransport", "DERP", "RelayServer", "STUN", "ServerStore", "NIOCore",
                 "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL", "HTTPTypes",
                 "Hummingbird", "Logging", "ServiceLifecycle", "UnixSignals", "TOMLKit",
             ]),
@@ -274,7 +274,8 @@ let package = Package(
             "ControlServer",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
-                "ControlTransport", "ControlClient", "DERP", "NIOCore", "NIOPosix", "NIOHTTP1",
+                "ControlTransport", "ControlClient", "DERP", "STUN", "ServerStore", "NIOCore",
+                "NIOPosix", "NIOHTTP1",
                 "NIOHTTP2", "NIOHPACK", "NIOSSL", "Logging",
             ]),
 

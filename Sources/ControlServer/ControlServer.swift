@@ -14,7 +14,7 @@ package final class ControlServer: Sendable {
         package var host: String
         package var port: Int
         /// Nil: plain HTTP.
-        package var certificate: CertificateFiles?
+        package var certificate: ServerConfiguration.TLSFiles?
         /// Whose `X-Forwarded-For` is believed.
         package var trustedProxies: [IPPrefix] = []
         package var coordination: CoordinationSettings

@@ -1,24 +1,54 @@
 import Coordination
+import DERP
 import Glibc
 package import Logging
-package import NIOCore
-package import ServiceLifecycle
+import NIOCore
+import NIOPosix
+import NetTypes
+import ServerStore
+import ServiceLifecycle
 import UnixSignals
 
 extension ControlServer {
-    /// Serves until SIGTERM or SIGINT, then stops cleanly. SIGHUP reads the certificate again.
+    /// Serves as configured until SIGTERM or SIGINT, then stops cleanly. SIGHUP reads the
+    /// certificate again.
     ///
-    /// `others` are services that need the server: they start after it and stop before it.
+    /// Throws `ServerStoreError` or `ControlServerError`, whose descriptions are one line, when
+    /// the server cannot start.
     package static func run(
-        _ settings: Settings, storage: Storage, group: any EventLoopGroup, logger: Logger,
-        others: (ControlServer) throws -> [any Service] = { _ in [] }
+        configuration: ServerConfiguration, version: String, logger: Logger
     ) async throws {
         raiseDescriptorLimit()
+        let group = MultiThreadedEventLoopGroup.singleton
+        let directory = try StateDirectory(path: configuration.stateDirectory)
+        let store = try ServerStore(directory: directory)
+        var settings = try Settings(configuration, keysIn: directory)
+        settings.version = version
+        try await serve(settings, storage: Storage(store), group: group, logger: logger) {
+            server in
+            var services: [any Service] = [
+                try await AdminListener(
+                    path: configuration.adminSocket, owner: server.owner, group: group,
+                    logger: logger)
+            ]
+            if configuration.relay.isEnabled, let stun = configuration.relay.stunListen {
+                services.append(try await STUNListener(stun, group: group))
+            }
+            return services
+        }
+        try store.close()
+    }
+
+    /// `others` are services that need the server: they start after it and stop before it.
+    private static func serve(
+        _ settings: Settings, storage: Storage, group: any EventLoopGroup, logger: Logger,
+        others: (ControlServer) async throws -> [any Service]
+    ) async throws {
         let server = try await ControlServer(
             settings, storage: storage, group: group, logger: logger)
         let services: [any Service]
         do {
-            services = try others(server)
+            services = try await others(server)
         } catch {
             await server.shutDown()
             throw error
@@ -45,6 +75,33 @@ extension ControlServer {
         limit.rlim_cur = limit.rlim_max
         // If it cannot be raised, the accepting side backs off when the limit is reached.
         _ = setrlimit(kind, &limit)
+    }
+}
+
+extension ControlServer.Settings {
+    /// Takes the server's keys from the state directory, where they are made at the first start.
+    init(
+        _ configuration: ServerConfiguration, keysIn directory: StateDirectory
+    ) throws(ServerStoreError) {
+        self.init(
+            host: "\(configuration.listen.address)", port: Int(configuration.listen.port),
+            coordination: configuration.coordinationSettings,
+            serverKey: try KeyFile.loadOrCreate(
+                directory.file("noise.key"), as: MachineKind.self))
+        certificate = configuration.tls
+        trustedProxies = configuration.trustedProxies
+        if configuration.relay.isEnabled {
+            relayKey = try KeyFile.loadOrCreate(
+                directory.file("relay.key"), as: RelayKind.self)
+        }
+    }
+}
+
+extension Storage {
+    init(_ store: ServerStore) {
+        self.init(
+            commit: { try await store.commit($0) },
+            load: { try await store.load() })
     }
 }
 

@@ -10,6 +10,14 @@ package struct ControlOpeningError: Error, CustomStringConvertible {
     package let reply: [UInt8]?
     package let description: String
 
+    /// For a listener that opens no control channels.
+    package static let notHere = Self(reply: nil, description: "no control channels here")
+
+    private init(reply: [UInt8]?, description: String) {
+        self.reply = reply
+        self.description = description
+    }
+
     fileprivate init(_ error: ControlHandshakeError) {
         reply = error.replyText.map { ControlFrame.error($0).encoded }
         description = "\(error)"

@@ -69,6 +69,14 @@ package actor CoordinationOwner {
         return decision.reply
     }
 
+    /// Does what an administrator asks.
+    func administer(_ decide: AdminService.Decide) async throws -> AdminReply {
+        let now = clock.now
+        let decision = decide(&coordinator, now, &random)
+        try await store(decision.changes, events: decision.reply.events, at: now)
+        return decision.reply.reply
+    }
+
     /// Looks at the network without changing it. What is seen may not be stored yet.
     package func read<Result: Sendable>(_ look: (borrowing Coordinator, Moment) -> Result) -> Result
     {

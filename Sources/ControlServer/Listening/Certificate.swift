@@ -1,24 +1,12 @@
 import NIOSSL
 import Synchronization
 
-/// PEM files.
-package struct CertificateFiles: Sendable, Equatable {
-    /// The certificate and those that lead to its authority.
-    package var chain: String
-    package var privateKey: String
-
-    package init(chain: String, privateKey: String) {
-        self.chain = chain
-        self.privateKey = privateKey
-    }
-}
-
 /// The certificate in use, which can be read again while connections come in.
 final class Certificate: Sendable {
-    private let files: CertificateFiles
+    private let files: ServerConfiguration.TLSFiles
     private let current: Mutex<NIOSSLContext>
 
-    init(_ files: CertificateFiles) throws(ControlServerError) {
+    init(_ files: ServerConfiguration.TLSFiles) throws(ControlServerError) {
         self.files = files
         current = Mutex(try Self.load(files))
     }
@@ -30,18 +18,19 @@ final class Certificate: Sendable {
         current.withLock { $0 = renewed }
     }
 
-    private static func load(_ files: CertificateFiles) throws(ControlServerError) -> NIOSSLContext
+    private static func load(_ files: ServerConfiguration.TLSFiles) throws(ControlServerError)
+        -> NIOSSLContext
     {
         let chain: [NIOSSLCertificate]
-        do { chain = try NIOSSLCertificate.fromPEMFile(files.chain) } catch {
-            throw .certificate(path: files.chain, reason: "it is no readable PEM file")
+        do { chain = try NIOSSLCertificate.fromPEMFile(files.certificate) } catch {
+            throw .certificate(path: files.certificate, reason: "it is no readable PEM file")
         }
         guard !chain.isEmpty else {
-            throw .certificate(path: files.chain, reason: "it holds no certificate")
+            throw .certificate(path: files.certificate, reason: "it holds no certificate")
         }
         let key: NIOSSLPrivateKey
-        do { key = try NIOSSLPrivateKey(file: files.privateKey, format: .pem) } catch {
-            throw .certificate(path: files.privateKey, reason: "it holds no readable private key")
+        do { key = try NIOSSLPrivateKey(file: files.key, format: .pem) } catch {
+            throw .certificate(path: files.key, reason: "it holds no readable private key")
         }
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
@@ -49,7 +38,7 @@ final class Certificate: Sendable {
         configuration.minimumTLSVersion = .tlsv12
         do { return try NIOSSLContext(configuration: configuration) } catch {
             throw .certificate(
-                path: files.chain, reason: "it does not belong to \(files.privateKey)")
+                path: files.certificate, reason: "it does not belong to \(files.key)")
         }
     }
 }
