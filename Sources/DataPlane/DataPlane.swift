@@ -6,6 +6,7 @@ package import NetTypes
 internal import Synchronization
 package import TunDevice
 package import UDPSocket
+internal import WireGuard
 
 /// The thread that owns the tunnel: TUN, UDP sockets, WireGuard, path finding, filter.
 ///
@@ -42,6 +43,7 @@ package final class DataPlane: Sendable {
         case ping(NodeKey, IPAddress, isThroughTunnel: Bool, @Sendable (PingOutcome) -> Void)
         case netcheck(@Sendable (NetReport?) -> Void)
         case snapshot(@Sendable (DataPlaneSnapshot) -> Void)
+        case uapi(UAPI.Request, @Sendable (String) -> Void)
     }
 
     private let mailbox: Mailbox
@@ -132,6 +134,24 @@ package final class DataPlane: Sendable {
     package func snapshot() async -> DataPlaneSnapshot {
         await ask(instead: DataPlaneSnapshot(takenAt: BootClock.now())) { .snapshot($0) }
     }
+
+    /// Answers a whole request of `wg`, its empty line included. Peers that are set this way are
+    /// plain WireGuard peers beside those of the configuration; keys and ports are not set here.
+    package func answerUAPI(_ request: [UInt8]) async -> String {
+        do throws(UAPI.ParseError) {
+            let parsed = try unsafe UAPI.parse(request.span.bytes)
+            let busy = UAPI.response(errno: UAPI.Errno.io)
+            return await ask(instead: busy) { .uapi(parsed, $0) }
+        } catch {
+            return UAPI.response(errno: error.errno)
+        }
+    }
+
+    /// Whether bytes hold a whole UAPI request, and how long one may be.
+    package static func isCompleteUAPI(_ bytes: [UInt8]) -> Bool {
+        unsafe UAPI.isComplete(bytes.span.bytes)
+    }
+    package static var maximumUAPIByteCount: Int { UAPI.maximumRequestByteCount }
 
     private func ask<Answer: Sendable>(
         instead: Answer, _ request: (@escaping @Sendable (Answer) -> Void) -> Request

@@ -50,19 +50,30 @@ extension PacketLoop {
         filter.install(configuration.filter)
         ownAddresses = configuration.addresses
         netReport.setRegions(configuration.relayRegions)
-        let wanted = Set(configuration.peers.map(\.nodeKey))
+        configured = configuration.peers
+        applyPeers()
+        if key == nil || configuration.relayRegions.isEmpty {
+            netReport.stopRefreshing()
+        } else {
+            netReport.startRefreshing(at: now)
+            if netReport.lastReport == nil { netReport.start(at: now) }
+        }
+    }
+
+    /// Those of the configuration, and those set by hand that it does not have.
+    mutating func applyPeers() {
+        let known = Set(configured.map(\.nodeKey))
+        let plain = plainPeers.keys.sorted().filter { !known.contains($0) }
+        let wanted = known.union(plain)
         for number in peers.entries.indices {
             guard let entry = peers[number], !wanted.contains(entry.desired.nodeKey) else {
                 continue
             }
             remove(number)
         }
-        for peer in configuration.peers { upsert(peer) }
-        if key == nil || configuration.relayRegions.isEmpty {
-            netReport.stopRefreshing()
-        } else {
-            netReport.startRefreshing(at: now)
-            if netReport.lastReport == nil { netReport.start(at: now) }
+        for peer in configured { upsert(peer, keepalive: .zero) }
+        for key in plain {
+            if let peer = plainPeers[key] { upsert(peer.desired, keepalive: peer.keepalive) }
         }
     }
 
@@ -77,15 +88,22 @@ extension PacketLoop {
         peers[number] = nil
     }
 
-    private mutating func upsert(_ peer: DesiredPeer) {
+    private mutating func upsert(_ peer: DesiredPeer, keepalive: Nanoseconds) {
         let known = wireGuard.peer(withKey: peer.nodeKey)
-        if let known, peers[known.number]?.desired == peer { return }
+        if let known, peers[known.number]?.desired == peer, plainPeers[peer.nodeKey] == nil {
+            return
+        }
         do throws(PeerConfigurationError) {
             let index = try wireGuard.upsertPeer(
-                PeerConfiguration(publicKey: peer.nodeKey, allowedIPs: peer.allowedIPs), at: now)
+                PeerConfiguration(
+                    publicKey: peer.nodeKey,
+                    presharedKey: plainPeers[peer.nodeKey]?.presharedKey,
+                    allowedIPs: peer.allowedIPs, persistentKeepalive: keepalive), at: now)
             var entry = PeerTable.Entry(desired: peer)
             if peer.isWireGuardOnly {
-                entry.plainEndpoint = peers[index.number]?.plainEndpoint ?? peer.endpoints.first
+                let isNew = peers[index.number]?.desired.endpoints != peer.endpoints
+                let heard = isNew ? nil : peers[index.number]?.plainEndpoint
+                entry.plainEndpoint = heard ?? peer.endpoints.first
             } else {
                 paths.upsertPeer(
                     PathPeer(

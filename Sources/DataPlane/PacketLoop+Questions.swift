@@ -24,6 +24,7 @@ extension PacketLoop {
     mutating func serve(_ request: DataPlane.Request) {
         switch request {
         case .snapshot(let answer): answer(makeSnapshot())
+        case .uapi(let request, let answer): answer(serve(request))
         case .netcheck(let answer):
             guard netchecks.count < Self.pingsMax else { return answer(nil) }
             netchecks.append(answer)
@@ -94,6 +95,7 @@ extension PacketLoop {
         for request in mailbox.take().requests {
             switch request {
             case .snapshot(let answer): answer(DataPlaneSnapshot(takenAt: now))
+            case .uapi(_, let answer): answer(UAPI.response(errno: UAPI.Errno.io))
             case .netcheck(let answer): answer(nil)
             case .ping(_, _, _, let answer): answer(.timedOut)
             }

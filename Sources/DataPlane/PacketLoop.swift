@@ -58,6 +58,9 @@ struct PacketLoop: ~Copyable {
 
     var localAddresses: [IPAddress] = []
     var ownAddresses: [IPPrefix] = []
+    /// Set by hand through `wg`, beside the peers of the configuration.
+    var plainPeers: [NodeKey: PlainPeer] = [:]
+    var configured: [DesiredPeer] = []
     var pings: [UInt64: @Sendable (PingOutcome) -> Void] = [:]
     var tunnelPings: [TunnelPing] = []
     var nextPingID: UInt64 = 1

@@ -46,6 +46,17 @@ package struct DesiredPeer: Equatable, Sendable {
     }
 }
 
+extension DesiredPeer {
+    /// A WireGuard peer that no server knows of.
+    package static func plain(
+        _ nodeKey: NodeKey, allowedIPs: [IPPrefix], endpoints: [Endpoint]
+    ) -> Self {
+        DesiredPeer(
+            nodeID: NodeID(0), nodeKey: nodeKey, discoKey: .zero, allowedIPs: allowedIPs,
+            endpoints: endpoints, homeRelay: nil, isWireGuardOnly: true)
+    }
+}
+
 /// Everything the network map and the settings ask of this machine, as one value. Reconcilers
 /// compare it with what they applied last and act on the difference.
 package struct DesiredConfiguration: Equatable, Sendable {

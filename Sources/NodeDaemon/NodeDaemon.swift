@@ -78,12 +78,23 @@ package enum NodeDaemon {
         let monitor = try NetworkMonitor(ignoring: interfaceName ?? "") {
             eventSink.yield(.link($0))
         }
+        var parts: [ServiceGroupConfiguration.ServiceConfiguration] = [
+            .init(service: NodeService(node: node, events: events)),
+            .init(service: LocalService(server: server)),
+        ]
+        if let interfaceName {
+            do {
+                let uapi = try await UAPIServer(
+                    interface: interfaceName, dataPlane: dataPlane, group: group, logger: logger)
+                parts.append(.init(service: uapi))
+            } catch {
+                // The node does its work without it.
+                logger.warning("wg cannot look at the tunnel: \(error)")
+            }
+        }
         let services = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [
-                    .init(service: NodeService(node: node, events: events)),
-                    .init(service: LocalService(server: server)),
-                ],
+                services: parts,
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         logger.info(
             "running",
