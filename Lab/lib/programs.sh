@@ -178,7 +178,7 @@ up() {
     local host=$1
     shift
     skein "$host" up --login-server "$SERVER_URL" --auth-key "$JOIN_KEY" \
-        --hostname "${NAME_OF[$host]:-$host}" "$@" >>"$LOGS/$host.log" 2>&1
+        --hostname "${NAME_OF[$host]:-$host}" --timeout "$((15 * PATIENCE))s" "$@" >>"$LOGS/$host.log" 2>&1
     await 10 running "$host"
 }
 

@@ -37,9 +37,9 @@ enter_sandbox() {
         skip "this system refuses the namespaces: ${refusal:-unshare failed}"
     local budget
     budget=$(stated_budget)
-    local limit=$((${budget:-120} * PATIENCE * 2 + 10))
+    export LAB_LIMIT=${LAB_LIMIT:-$((${budget:-120} * PATIENCE * 2))}
     # The number of the first process in a process namespace is 1: the mark above.
-    LAB_INSIDE=1 exec timeout --foreground -k 2 "${LAB_LIMIT:-$limit}" \
+    LAB_INSIDE=1 exec timeout --foreground -s KILL $((LAB_LIMIT + 20)) \
         unshare "${namespaces[@]}" bash ${LAB_TRACE:+-x} "$0" "$@"
 }
 
@@ -60,6 +60,15 @@ prepare_sandbox() {
     trap on_exit EXIT
     trap 'exit 130' INT TERM
     set -E
+    end_when_overdue &
+}
+
+# A scenario that hangs shows where: whatever it waits for is ended, and so fails.
+end_when_overdue() {
+    trap - ERR EXIT
+    sleep "$LAB_LIMIT"
+    touch /run/lab/overdue
+    kill -TERM -1
 }
 
 # Puts a private copy over a file of the system. Each host gets its own resolv.conf (see `on`).
@@ -120,7 +129,7 @@ step() {
 
 fail() {
     trap - ERR
-    FAILURE="$*"
+    FAILURE=${FAILURE:-"$*"}
     # In a subshell the exit status carries the failure to the ERR trap of the scenario's shell.
     exit 1
 }
@@ -156,6 +165,7 @@ on_exit() {
         FAILURE="took $((took / 1000)) s, budget is $BUDGET s"
         status=1
     fi
+    [[ ! -e /run/lab/overdue ]] || FAILURE="stopped after $LAB_LIMIT s, twice its budget; ${FAILURE-}"
     ((status == 0)) || show_failure "${FAILURE:-exit status $status}" >&"$REPORT" 2>&1
     end_programs
     exit "$status"
