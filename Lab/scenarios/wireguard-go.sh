@@ -1,20 +1,51 @@
 #!/bin/bash
-# Debian's wireguard-go and our engine are each other's peers, with nothing but plain WireGuard between them.
+# Debian's wireguard-go and our engine are each other's peers, with nothing but plain WireGuard between them:
+# `wg` configures both. Two wireguard-go first, so that a failure of the lab is not taken for one of ours.
 #
-#    alice --- internet --- bob
-#    skein                  wireguard-go
+#                  mesh (server: alice is a node as any other, too)
+#                    |
+#    alice ------- internet ------- bob
+#    skein0 (ours), wg0             wg1, wg2 (wireguard-go)
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
-budget 30
+budget 40
 
 host alice
 host bob
-wireguard_go bob wg1
+wireguard_go bob wg1 51821
 wireguard_go alice wg0
 wireguard_peer bob wg1 "$(wireguard_key alice wg0)" 10.9.0.1/32,fd09::1/128
-wireguard_peer alice wg0 "$(wireguard_key bob wg1)" 10.9.0.2/32,fd09::2/128 "${ADDRESS[bob]}:51820"
-on alice ip address add 10.9.0.1/24 dev wg0
-on alice ip address add fd09::1/64 dev wg0 nodad
-on bob ip address add 10.9.0.2/24 dev wg1
-on bob ip address add fd09::2/64 dev wg1 nodad
+wireguard_peer alice wg0 "$(wireguard_key bob wg1)" 10.9.0.2/32,fd09::2/128 "${ADDRESS[bob]}:51821"
+addresses() { # HOST INTERFACE NETWORK NUMBER
+    on "$1" ip address add "10.$3.0.$4/24" dev "$2"
+    on "$1" ip address add "fd0$3::$4/64" dev "$2" nodad
+}
+addresses alice wg0 9 1
+addresses bob wg1 9 2
 await 5 on alice ping -c 1 -W 1 10.9.0.2
 await 5 on bob ping -c 1 -W 1 fd09::1
+
+step "ours and theirs"
+start server
+join alice
+key=$(on alice wg show skein0 public-key)
+wireguard_go bob wg2 51822
+wireguard_peer bob wg2 "$key" 10.8.0.1/32,fd08::1/128
+wireguard_peer alice skein0 "$(wireguard_key bob wg2)" 10.8.0.2/32,fd08::2/128 "${ADDRESS[bob]}:51822"
+addresses alice skein0 8 1
+addresses bob wg2 8 2
+await 5 on alice ping -c 1 -W 1 10.8.0.2
+await 5 on bob ping -c 1 -W 1 fd08::1
+on alice ping -c 50 -i 0.02 -s 1300 10.8.0.2 >"$LOGS/ping.log"
+grep -q " 0% packet loss" "$LOGS/ping.log" || fail "packets were lost: $(tail -2 "$LOGS/ping.log")"
+on alice wg show skein0 | grep -q "latest handshake" || fail "wg shows no handshake: $(on alice wg show skein0)"
+on alice wg show skein0 dump | grep -q "(none)" || fail "wg shows a private key"
+
+step "theirs forgets everything and starts again"
+stop wg2
+wireguard_go bob wg2 51822
+on bob wg set wg2 private-key /run/lab/bob/wg2.key
+wireguard_peer bob wg2 "$key" 10.8.0.1/32,fd08::1/128 "${ADDRESS[alice]}:$SKEIN_PORT"
+wireguard_peer alice skein0 "$(wireguard_key bob wg2)" 10.8.0.2/32,fd08::2/128 "${ADDRESS[bob]}:51822"
+addresses bob wg2 8 2
+await 10 on bob ping -c 1 -W 1 10.8.0.1
+await 10 on alice ping -c 1 -W 1 fd08::2
