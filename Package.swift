@@ -289,8 +289,8 @@ let package = Package(
         face(
             "SkeinServerCLI",
             [
-                "NetTypes", "Coordination", "ServerStore", "ControlServer", "ArgumentParser",
-                "Logging",
+                "NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "ServerStore",
+                "ControlServer", "ArgumentParser", "Logging",
             ]
         ),
         program("skein", ["SkeinCLI"]),

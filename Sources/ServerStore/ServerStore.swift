@@ -21,6 +21,7 @@ package final class ServerStore: Sendable {
     package init(directory: StateDirectory) throws(ServerStoreError) {
         self.directory = directory
         path = directory.file(Self.fileName)
+        directory.prepareFile(Self.fileName)
         do {
             var configuration = Configuration()
             configuration.label = "ServerStore"

@@ -28,6 +28,12 @@ package final class StateDirectory: Sendable {
 
     package func file(_ name: String) -> String { "\(path)/\(name)" }
 
+    /// Makes an empty file of mode 0600 where there is none. What goes wrong shows when it is used.
+    func prepareFile(_ name: String) {
+        let descriptor = unsafe open(file(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        if descriptor >= 0 { close(descriptor) }
+    }
+
     private static func create(_ path: String) throws(ServerStoreError) {
         var information = stat()
         if unsafe stat(path, &information) == 0 {

@@ -1,1 +1,4 @@
-print("skein")
+import Glibc
+import SkeinServerCLI
+
+exit(await SkeinServerCommand.run(Array(CommandLine.arguments.dropFirst())))

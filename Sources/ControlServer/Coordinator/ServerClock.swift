@@ -1,13 +1,15 @@
-import Coordination
+package import Coordination
 import Glibc
 import NetTypes
 
 /// Reads both clocks of the machine.
-struct ServerClock: Sendable {
+package struct ServerClock: Sendable {
     /// What to add to the wall clock; for tests of what happens in days.
     var offset = Nanoseconds.zero
 
-    var now: Moment {
+    package init() {}
+
+    package var now: Moment {
         Moment(
             monotonic: MonotonicInstant(nanoseconds: Self.read(CLOCK_BOOTTIME)) + offset,
             wall: Self.wall + offset)

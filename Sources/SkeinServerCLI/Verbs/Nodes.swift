@@ -1,0 +1,178 @@
+import ArgumentParser
+import ControlMessages
+import ControlServer
+import Coordination
+import NetTypes
+
+struct Nodes: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "The machines of the network.",
+        subcommands: [
+            List.self, Show.self, Approve.self, Expire.self, Rename.self, Delete.self,
+        ])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Shows all machines.")
+        @OptionGroup var common: CommonOptions
+        @Flag(help: "Shows machines that wait for approval instead.")
+        var waiting = false
+
+        func run() async throws {
+            let administrator = try common.administrator()
+            if waiting {
+                let logins = try await administrator.call("GET", "auth", result: "waiting")
+                var table = Table(header: ["ID", "HOST NAME", "OS", "SINCE"])
+                table.rows = (logins.array ?? []).map {
+                    [
+                        $0.text("authId"), $0.text("hostname"), $0.text("os"),
+                        $0.time("createdAt", or: ""),
+                    ]
+                }
+                common.show(logins, table.text)
+                return
+            }
+            let nodes = try await administrator.call("GET", "node", result: "nodes")
+            var table = Table(header: ["ID", "NAME", "OWNER", "ADDRESSES", "STATE", "EXPIRES"])
+            table.rows = (nodes.array ?? []).map { node in
+                [
+                    node.text("id"), node.text("givenName"), NodeText.owner(of: node),
+                    node.list("ipAddresses"), NodeText.state(of: node),
+                    node.time("expiry", or: "never"),
+                ]
+            }
+            common.show(nodes, table.text)
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Shows all about a machine.")
+        @OptionGroup var common: CommonOptions
+        @Argument(help: "Its ID, name or address.")
+        var node: String
+
+        func run() async throws {
+            let result = try await common.administrator().call(
+                "GET", "node", node, result: "node")
+            let rows = [
+                ("ID", result.text("id")), ("Name", result.text("fullName")),
+                ("Host name", result.text("name")), ("Owner", NodeText.owner(of: result)),
+                ("Addresses", result.list("ipAddresses")), ("State", NodeText.state(of: result)),
+                ("Endpoints", result.list("endpoints")), ("Home relay", result.text("homeRelay")),
+                ("OS", result.text("os")), ("Client", result.text("clientVersion")),
+                ("Ephemeral", result.text("ephemeral")),
+                ("Created", result.time("createdAt", or: "")),
+                ("Key expires", result.time("expiry", or: "never")),
+                ("Node key", result.text("nodeKey")), ("Machine key", result.text("machineKey")),
+            ]
+            let width = rows.map { $0.0.count }.max() ?? 0
+            let lines = rows.map { name, value in
+                name + ":" + String(repeating: " ", count: width - name.count + 2) + value
+            }
+            common.show(result, lines.joined(separator: "\n"))
+        }
+    }
+
+    struct Approve: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Lets in a machine that waits for approval.")
+        @OptionGroup var common: CommonOptions
+        @Option(help: "The ID at the end of the address that 'up' shows, or all of that address.")
+        var id: String?
+        @Argument(help: "The same, without --id.")
+        var login: String?
+        @Option(name: [.short, .long], help: "Whose machine it is.")
+        var user: String
+
+        func validate() throws {
+            guard (id == nil) != (login == nil) else {
+                throw ValidationError("name one machine, by the ID that 'up' shows")
+            }
+        }
+
+        func run() async throws {
+            let id = id ?? login ?? ""
+            let body = JSONObject([.init("authId", .string(id)), .init("user", .string(user))])
+            let node = try await common.administrator().call(
+                "POST", "auth", "approve", body: body, result: "node")
+            common.show(
+                node,
+                "\(node.text("givenName")) joined as a machine of \(user): "
+                    + node.list("ipAddresses") + ".")
+        }
+    }
+
+    struct Expire: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Ends the validity of a machine's key: it has to log in again.")
+        @OptionGroup var common: CommonOptions
+        @Argument(help: "Its ID, name or address.")
+        var node: String
+        @Option(name: .customLong("in"), help: "Not at once but after a time, such as 24h.")
+        var delay: String?
+        @Flag(help: "Lets the key be valid for ever instead.")
+        var disable = false
+
+        func run() async throws {
+            var body = JSONObject()
+            if disable {
+                body["disableExpiry"] = .bool(true)
+            } else if let delay {
+                guard let time = Nanoseconds(durationText: delay) else {
+                    throw CommandFailure("'\(delay)' is no time: write such as 30m, 24h, 180d")
+                }
+                body["expiry"] = .string((Administrator.now.wall + time).description)
+            }
+            let result = try await common.administrator().call(
+                "POST", "node", node, "expire", body: body, result: "node")
+            let text =
+                disable
+                ? "The key of \(result.text("givenName")) does not expire."
+                : "The key of \(result.text("givenName")) expires at "
+                    + result.time("expiry", or: "") + "."
+            common.show(result, text)
+        }
+    }
+
+    struct Rename: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Gives a machine another name.")
+        @OptionGroup var common: CommonOptions
+        @Argument(help: "Its ID, name or address.")
+        var node: String
+        @Argument(help: "The new name.")
+        var name: String
+
+        func run() async throws {
+            let result = try await common.administrator().call(
+                "POST", "node", node, "rename", name, result: "node")
+            common.show(result, "The machine is called \(result.text("fullName")).")
+        }
+    }
+
+    struct Delete: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Removes a machine from the network.")
+        @OptionGroup var common: CommonOptions
+        @Argument(help: "Its ID, name or address.")
+        var node: String
+
+        func run() async throws {
+            let result = try await common.administrator().call(
+                "DELETE", "node", node, result: "node")
+            common.show(result, "Deleted \(result.text("givenName")).")
+        }
+    }
+}
+
+enum NodeText {
+    static func owner(of node: JSON) -> String {
+        let tags = node.list("tags")
+        return tags.isEmpty ? node.object?["user"]?.text("name") ?? "" : tags
+    }
+
+    static func state(of node: JSON) -> String {
+        if node.object?["expired"] == .bool(true) { return "expired" }
+        if node.object?["online"] == .bool(true) { return "online" }
+        return "offline since " + node.time("lastSeen", or: "it joined")
+    }
+}

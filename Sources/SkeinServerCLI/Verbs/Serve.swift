@@ -1,0 +1,27 @@
+import ArgumentParser
+import ControlServer
+import Logging
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Runs the server, until it is told to stop (SIGTERM).")
+    @OptionGroup var common: CommonOptions
+
+    @Option(
+        help: "How much to log: trace, debug, info, notice, warning, error.",
+        transform: { text in
+            guard let level = Logger.Level(rawValue: text) else {
+                throw ValidationError("no such level: \(text)")
+            }
+            return level
+        })
+    var logLevel = Logger.Level.info
+
+    func run() async throws {
+        let configuration = try common.configuration()
+        var logger = Logger(label: "skein-server") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = logLevel
+        try await ControlServer.run(
+            configuration: configuration, version: Version.number, logger: logger)
+    }
+}
