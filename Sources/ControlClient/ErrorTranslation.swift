@@ -58,7 +58,9 @@ extension ControlClientError {
         switch error {
         case .connectTimeout: .timedOut(url, doing: .connecting)
         case .alreadyClosed, .ioOnClosedChannel, .eof, .inputClosed, .outputClosed:
-            .connectionLost(reason: "the other side closed it while \(activity.rawValue)")
+            .connectionLost(
+                reason: "the other side closed it while \(activity.rawValue)"
+                    + (activity == .fetchingKey ? tlsHint(url) : ""))
         default: .connectionLost(reason: "\(error)")
         }
     }

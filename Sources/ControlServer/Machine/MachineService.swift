@@ -12,6 +12,8 @@ struct MachineService: Sendable {
         var keepAliveJitter = TimeAmount.seconds(9)
         /// The least time between two messages of one stream: what happens meanwhile travels together.
         var spacing = Duration.milliseconds(20)
+        /// How long a client may take for one message before its connection is closed.
+        var writeLimit = TimeAmount.seconds(60)
     }
 
     let owner: CoordinationOwner
@@ -20,6 +22,8 @@ struct MachineService: Sendable {
 
     /// Answers one request. Errors of the connection end it and need no other care.
     func respond(to request: MachineRequest, _ reply: MachineReply) async {
+        var reply = reply
+        reply.writeLimit = timing.writeLimit
         do {
             switch (request.method, request.path) {
             case ("POST", "/machine/register"): try await register(request, reply)
