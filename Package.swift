@@ -231,7 +231,7 @@ let package = Package(
         tests(
             "RelayServer",
             ["NetTypes", "CryptoPrimitives", "DERP", "RelayCore", "NIOCore", "NIOPosix", "Logging"]),
-        tests("STUNServer", ["NetTypes", "STUN"]),
+        tests("STUNServer", ["NetTypes", "STUN", "LinuxIO", "UDPSocket", "Logging"]),
         tests(
             "ServerStore",
             ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "GRDB"]),
@@ -252,7 +252,7 @@ let package = Package(
             "ControlServer",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
-                "ControlTransport", "DERP", "RelayServer", "STUN", "ServerStore", "NIOCore",
+                "ControlTransport", "DERP", "RelayServer", "STUNServer", "ServerStore", "NIOCore",
                 "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL", "HTTPTypes",
                 "Hummingbird", "Logging", "ServiceLifecycle", "UnixSignals", "TOMLKit",
             ]),

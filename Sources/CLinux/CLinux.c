@@ -99,13 +99,22 @@ static void force_buffer(int descriptor, int forced, int plain, int bytes) {
 }
 
 int clinux_udp_open(int family, uint16_t port, uint32_t mark, int buffer_bytes) {
+    // An address of zeros is every address of the family.
+    clinux_address local = {.family = (uint8_t)family, .port = port};
+    return clinux_udp_open_at(local, mark, buffer_bytes);
+}
+
+int clinux_udp_open_at(clinux_address local, uint32_t mark, int buffer_bytes) {
+    int family = local.family;
     int domain = family == 4 ? AF_INET : AF_INET6;
     int descriptor = socket(domain, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (descriptor < 0)
         return -errno;
     int one = 1;
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(local.port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(local.port)};
+    memcpy(&v4.sin_addr, local.address, sizeof v4.sin_addr);
+    memcpy(&v6.sin6_addr, local.address, sizeof v6.sin6_addr);
     if ((family == 6 &&
          setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) < 0) ||
         (mark && setsockopt(descriptor, SOL_SOCKET, SO_MARK, &mark, sizeof mark) < 0) ||

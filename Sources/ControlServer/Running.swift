@@ -32,7 +32,7 @@ extension ControlServer {
                     logger: logger)
             ]
             if configuration.relay.isEnabled, let stun = configuration.relay.stunListen {
-                services.append(try await STUNListener(stun, group: group))
+                services.append(try STUNListener(stun, logger: logger))
             }
             return services
         }

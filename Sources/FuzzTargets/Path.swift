@@ -1,1 +1,86 @@
-let pathFuzzTargets: [FuzzTarget] = []
+import CryptoPrimitives
+import Disco
+import NetTypes
+import PathEngine
+import STUN
+
+let pathFuzzTargets: [FuzzTarget] = [
+    FuzzTarget(name: "stun-client") { _ = try? STUNResponse($0) },
+    FuzzTarget(name: "stun-server") { request in
+        let source = Endpoint(.v4(IPv4Address(203, 0, 113, 7)), port: 41_641)
+        guard let response = STUNServerLogic.response(to: request, from: source) else { return }
+        precondition(response.count <= request.byteCount + 24, "the answer amplifies")
+    },
+    FuzzTarget(name: "datagram-kind") { datagram in
+        _ = classify(datagram)
+        _ = GeneveHeader(datagram)
+        _ = DiscoEnvelope(datagram)
+    },
+    FuzzTarget(name: "disco-message") { plaintext in
+        guard let message = try? DiscoMessage(plaintext) else { return }
+        let again = message.encoded()
+        precondition((try? unsafe DiscoMessage(again.span.bytes)) == message, "encodes to itself")
+    },
+    FuzzTarget(name: "path-engine") { runPathEngine($0) },
+]
+
+/// Feeds an engine a script: each step is one byte of what happens, one byte of length, and that many
+/// bytes, which for messages are the plaintext of a box.
+private func runPathEngine(_ script: RawSpan) {
+    var engine = makeEngine()
+    var now = MonotonicInstant(nanoseconds: 0) + .minutes(60)
+    var reader = ByteReader(script)
+    while let kind = try? reader.readBigEndian(as: UInt8.self),
+        let length = try? reader.readBigEndian(as: UInt8.self)
+    {
+        guard let body = try? reader.readSpan(count: min(Int(length), reader.remaining)) else {
+            break
+        }
+        let endpoint = Endpoint(.v4(IPv4Address(203, 0, 113, kind)), port: UInt16(length) + 1)
+        switch kind & 7 {
+        case 0, 1:
+            engine.handleDiscoMessage(
+                body, sender: peerDisco.publicKey, from: .direct(endpoint), at: now)
+        case 2, 3:
+            engine.handleDiscoMessage(
+                body, sender: peerDisco.publicKey, from: .relay(region: 1, node: peerNode), at: now)
+        case 4: _ = engine.route(for: Int(kind >> 3) & 1, at: now)
+        case 5: now = now + .milliseconds(Int64(length) * Int64(kind))
+        case 6: engine.noteReceived(from: 0, source: .direct(endpoint), at: now)
+        default: engine.handleDisco(body, from: .direct(endpoint), at: now)
+        }
+        engine.handleTimeout(at: now)
+        var sent = 0
+        while engine.pollTransmit() != nil { sent += 1 }
+        precondition(sent <= 400, "a flood")
+        while engine.pollEvent() != nil {}
+        if let next = engine.nextDeadline { precondition(next > now, "a deadline that stays due") }
+    }
+}
+
+private let ownDisco = PrivateKey<DiscoKind>()
+private let peerDisco = PrivateKey<DiscoKind>()
+private let peerNode = NodeKey(Bytes32(Array(repeating: 7, count: 32)))
+
+private func makeEngine() -> PathEngine<Counter> {
+    var engine = PathEngine(
+        nodeKey: NodeKey(Bytes32(Array(repeating: 9, count: 32))), discoKey: ownDisco,
+        random: Counter())
+    let now = MonotonicInstant(nanoseconds: 0) + .minutes(60)
+    engine.setLocalEndpoints([Endpoint(.v4(IPv4Address(192, 168, 1, 2)), port: 41_641)], at: now)
+    engine.upsertPeer(
+        PathPeer(
+            nodeKey: peerNode, discoKey: peerDisco.publicKey, homeRelay: 1,
+            endpoints: [Endpoint(.v4(IPv4Address(198, 51, 100, 9)), port: 5)]),
+        index: 0, at: now)
+    return engine
+}
+
+/// Predictable, so that a script can answer pings.
+private struct Counter: RandomNumberGenerator {
+    private var value: UInt64 = 0
+    mutating func next() -> UInt64 {
+        value += 1
+        return value
+    }
+}

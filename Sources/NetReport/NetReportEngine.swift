@@ -160,6 +160,7 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
     /// Takes a datagram that looks like STUN. Returns whether it answers a request of this report.
     @discardableResult
     package mutating func handleResponse(_ datagram: RawSpan, at now: MonotonicInstant) -> Bool {
+        // Why noise is no response interests nobody.
         guard case .probing(let kind, let until) = phase,
             let response = try? STUNResponse(datagram), let probe = plan.answer(response.id)
         else { return false }

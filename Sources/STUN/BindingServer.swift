@@ -62,6 +62,7 @@ package enum STUNServerLogic {
         var bytes = [UInt8](repeating: 0, count: responseCapacity)
         var span = bytes.mutableSpan
         var raw = unsafe span.mutableBytes
+        // Nil says all that a caller without counters wants to know.
         guard let count = try? respond(to: request, from: source, into: &raw) else { return nil }
         return Array(bytes.prefix(count))
     }

@@ -1,165 +1,120 @@
 internal import LinuxIO
 package import Logging
-internal import NetTypes
-internal import STUN
+package import NetTypes
 internal import Synchronization
 package import UDPSocket
 
-/// Answers STUN binding requests on one UDP port, IPv4 and IPv6. It owns a thread, which ends with
-/// `stop` or with the server.
+/// Answers STUN binding requests on UDP sockets, on a thread of its own.
+///
+/// It decides nothing: `STUNServerLogic` turns each request into its answer. Up to 64 requests are
+/// received and answered at a time. `stop`, or letting go of the server, ends the thread and closes
+/// the sockets.
 package final class STUNServer: Sendable {
-    package struct Counters: Equatable, Sendable {
+    package struct Statistics: Equatable, Sendable {
         package var answered = 0
-        /// Not STUN, malformed, or from a source that cannot be answered.
-        package var dropped = 0
-        /// Answers that found the socket's buffer full or no way back.
-        package var notSent = 0
+        /// Datagrams that are no valid request, or came from where none can be answered.
+        package var rejected = 0
+        /// Answers that the kernel did not take.
+        package var unsent = 0
     }
 
-    private let shared: Shared
-    private let thread: Mutex<RunningThread?>
+    package enum StartError: Error, CustomStringConvertible {
+        case socket(Endpoint, UDPSocket.OpenError)
+        case system(String)
 
-    /// The port it listens on.
-    package let port: UInt16
-
-    /// Binds both families to `port` (0: any); a kernel without IPv6 gets IPv4 alone. Begins to
-    /// answer at once.
-    package init(port: UInt16, logger: Logger) throws(UDPSocket.OpenError) {
-        let ipv4 = try UDPSocket(family: .v4, port: port)
-        let bound = ipv4.port
-        var ipv6: UDPSocket?
-        do throws(UDPSocket.OpenError) {
-            ipv6 = try UDPSocket(family: .v6, port: bound)
-        } catch .familyUnsupported {
-            ipv6 = nil
+        package var description: String {
+            switch self {
+            case .socket(let endpoint, let error): "STUN on \(endpoint): \(error)"
+            case .system(let text): "STUN: \(text)"
+            }
         }
-        self.port = bound
-        let handOver = HandOver(Mutex(Sockets(ipv4: ipv4, ipv6: ipv6)))
+    }
+
+    /// Where the server listens, with the port that the kernel chose when 0 was asked for.
+    package let endpoints: [Endpoint]
+    private let shared: SharedState
+    private let thread: Mutex<RunningThread?>
+    private let logger: Logger
+
+    /// Listens on `endpoint`. An unspecified address of either family means all addresses of both,
+    /// as far as the machine has them.
+    package init(listeningOn endpoint: Endpoint, logger: Logger) throws(StartError) {
+        let listeners = try Listener.open(endpoint)
+        endpoints = listeners.map(\.endpoint)
+        self.logger = logger
         do throws(SystemError) {
-            let shared = try Shared()
+            let shared = try SharedState()
             self.shared = shared
-            let running = try startThread(name: "stun-server") {
-                guard let sockets = handOver.take() else { return }
+            let thread = try startThread(name: "stun") {
+                // The loop ends by itself only when the kernel fails it.
                 do throws(SystemError) {
-                    var loop = try Loop(sockets, shared: shared)
-                    try loop.run()
+                    try ServerLoop.run(listeners, shared)
                 } catch {
-                    logger.error("the STUN server ended: \(error)")
+                    logger.error("STUN server stopped", metadata: ["error": "\(error)"])
                 }
             }
-            thread = Mutex(running)
+            self.thread = Mutex(thread)
         } catch {
-            throw .system(error)
+            throw .system("\(error)")
         }
+        let texts = endpoints.map(\.description).joined(separator: ", ")
+        logger.info("STUN server listens", metadata: ["endpoints": "\(texts)"])
     }
 
     deinit { stop() }
 
-    package var counters: Counters { shared.counters.withLock { $0 } }
+    package var statistics: Statistics { shared.statistics.withLock { $0 } }
 
-    /// Closes the sockets; returns when the thread has ended.
+    /// Ends the thread and waits for it. Calling it again does nothing.
     package func stop() {
-        shared.isStopping.withLock { $0 = true }
+        shared.isStopping.store(true, ordering: .releasing)
         shared.wakeup.signal()
-        let running = thread.withLock { $0.take() }
-        if let running { running.join() }
+        thread.withLock { thread in
+            if let running = thread.take() { running.join() }
+        }
     }
 }
 
-/// What the thread and its owner share.
-private final class Shared: Sendable {
+/// What the thread shares with its owner.
+final class SharedState: Sendable {
     let wakeup: Wakeup
-    let isStopping = Mutex(false)
-    let counters = Mutex(STUNServer.Counters())
+    let isStopping = Atomic(false)
+    let statistics = Mutex(STUNServer.Statistics())
 
     init() throws(SystemError) { wakeup = try Wakeup() }
 }
 
-private struct Sockets: ~Copyable, Sendable {
-    var ipv4: UDPSocket
-    var ipv6: UDPSocket?
-}
+/// One bound socket.
+final class Listener: Sendable {
+    let socket: UDPSocket
+    let endpoint: Endpoint
 
-/// Hands the sockets to the thread, once.
-private final class HandOver: Sendable {
-    private let value: Mutex<Sockets?>
-    init(_ value: consuming sending Mutex<Sockets?>) { self.value = value }
-    func take() -> Sockets? { value.withLock { $0.take() } }
-}
-
-private struct Loop: ~Copyable {
-    let shared: Shared
-    let sockets: Sockets
-    var poller: Poller
-    /// Room for any request that makes sense; longer ones are truncated and dropped.
-    var requests = PacketBatch(slotByteCount: 1024)
-    var answers = PacketBatch(slotByteCount: 256)
-
-    init(_ sockets: consuming Sockets, shared: Shared) throws(SystemError) {
-        let poller = try Poller()
-        try poller.add(shared.wakeup.descriptor, token: 0)
-        try poller.add(sockets.ipv4.descriptor, token: 1)
-        if let descriptor = sockets.ipv6?.descriptor { try poller.add(descriptor, token: 2) }
-        self.poller = poller
-        self.shared = shared
-        self.sockets = sockets
+    private init(_ endpoint: Endpoint) throws(UDPSocket.OpenError) {
+        socket = try UDPSocket(local: endpoint, bufferByteCount: 1 << 20)
+        self.endpoint = Endpoint(endpoint.address, port: socket.port)
     }
 
-    mutating func run() throws(SystemError) {
-        while !shared.isStopping.withLock({ $0 }) {
-            let count = try poller.wait(timeout: nil)
-            for index in 0..<count {
-                switch poller[index].token {
-                case 1:
-                    _ = try sockets.ipv4.receive(into: &requests)
-                    answer()
-                case 2:
-                    _ = try sockets.ipv6?.receive(into: &requests)
-                    answer()
-                default: continue
-                }
+    /// One listener, or one of each family for an unspecified address.
+    static func open(_ endpoint: Endpoint) throws(STUNServer.StartError) -> [Listener] {
+        guard endpoint.address.isUnspecified else { return [try open(one: endpoint)] }
+        var listeners: [Listener] = []
+        for address in [IPAddress.v4(.any), .v6(.any)] {
+            let port = listeners.first?.endpoint.port ?? endpoint.port
+            do throws(STUNServer.StartError) {
+                listeners.append(try open(one: Endpoint(address, port: port)))
+            } catch {
+                guard case .socket(_, .familyUnsupported) = error else { throw error }
             }
         }
+        guard !listeners.isEmpty else { throw .system("this machine has neither IPv4 nor IPv6") }
+        return listeners
     }
 
-    private mutating func answer() {
-        var counters = STUNServer.Counters()
-        answers.removeAll()
-        for index in 0..<requests.count {
-            guard let source = requests.endpoint(at: index) else { continue }
-            if makeAnswer(from: requests, at: index, to: source, into: &answers) {
-                counters.answered += 1
-            } else {
-                counters.dropped += 1
-            }
+    private static func open(one endpoint: Endpoint) throws(STUNServer.StartError) -> Listener {
+        do throws(UDPSocket.OpenError) {
+            return try Listener(endpoint)
+        } catch {
+            throw .socket(endpoint, error)
         }
-        let outcome4 = sockets.ipv4.send(answers)
-        let outcome6 = sockets.ipv6?.send(answers)
-        counters.notSent = outcome4.refused + (outcome6?.refused ?? 0)
-        shared.counters.withLock { total in
-            total.answered += counters.answered
-            total.dropped += counters.dropped
-            total.notSent += counters.notSent
-        }
-    }
-}
-
-/// Appends the answer to a request. Returns false when it gets none.
-private func makeAnswer(
-    from requests: borrowing PacketBatch, at index: Int, to source: Endpoint,
-    into answers: inout PacketBatch
-) -> Bool {
-    let slot = answers.appendSlot()
-    var bytes = answers.slot(at: slot)
-    var room = bytes._mutatingExtracting(64..<64 + STUNServerLogic.responseCapacity)
-    do throws(STUNServerLogic.DropReason) {
-        let count = try STUNServerLogic.respond(
-            to: requests.payload(at: index), from: source, into: &room)
-        answers.setPayload(64..<64 + count, at: slot)
-        answers.setEndpoint(source, at: slot)
-        return true
-    } catch {
-        answers.removeLast()
-        return false
     }
 }

@@ -37,7 +37,21 @@ package struct UDPSocket: ~Copyable, Sendable {
         family: Family, port: UInt16 = 0, mark: UInt32 = 0,
         bufferByteCount: Int32 = Self.bufferByteCount
     ) throws(OpenError) {
-        let descriptor = clinux_udp_open(family.rawValue, port, mark, bufferByteCount)
+        try self.init(
+            descriptor: clinux_udp_open(family.rawValue, port, mark, bufferByteCount),
+            family: family, port: port)
+    }
+
+    /// Binds to one local address; an unspecified one is every address of its family.
+    package init(
+        local: Endpoint, bufferByteCount: Int32 = Self.bufferByteCount
+    ) throws(OpenError) {
+        try self.init(
+            descriptor: clinux_udp_open_at(clinux_address(local), 0, bufferByteCount),
+            family: local.address.isIPv4 ? .v4 : .v6, port: local.port)
+    }
+
+    private init(descriptor: Int32, family: Family, port: UInt16) throws(OpenError) {
         guard descriptor >= 0 else {
             throw OpenError(code: -descriptor, family: family, port: port)
         }

@@ -52,8 +52,8 @@ import Testing
 
     @Test("A node learns its address by STUN")
     func stun() async throws {
-        let listener = try await STUNListener(
-            Endpoint(.v4(.loopback), port: 0), group: group)
+        let listener = try STUNListener(
+            Endpoint(.v4(.loopback), port: 0), logger: Logger(label: "test"))
         // A binding request without attributes (RFC 8489 §5).
         var request: [UInt8] = [0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42]
         request += [UInt8](1...12)

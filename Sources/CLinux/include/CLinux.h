@@ -56,6 +56,8 @@ typedef struct {
 /// A bound, non-blocking UDP socket of family 4 or 6 (IPv6 only). Port 0 lets the kernel choose.
 /// `mark` 0 sets none. Buffers of `buffer_bytes` are asked for, by force where privileged.
 int clinux_udp_open(int family, uint16_t port, uint32_t mark, int buffer_bytes);
+/// The same, bound to one local address.
+int clinux_udp_open_at(clinux_address local, uint32_t mark, int buffer_bytes);
 int clinux_socket_port(int descriptor);
 /// At most CLINUX_BATCH at once; returns how many were received or sent.
 #define CLINUX_BATCH 64
