@@ -2,7 +2,7 @@ internal import LinuxIO
 package import Logging
 package import NetTypes
 internal import Synchronization
-package import UDPSocket
+internal import UDPSocket
 
 /// Answers STUN binding requests on UDP sockets, on a thread of its own.
 ///
@@ -18,14 +18,17 @@ package final class STUNServer: Sendable {
         package var unsent = 0
     }
 
-    package enum StartError: Error, CustomStringConvertible {
-        case socket(Endpoint, UDPSocket.OpenError)
-        case system(String)
+    package enum StartError: Error, Equatable, CustomStringConvertible {
+        case portInUse(Endpoint)
+        case portNotPermitted(Endpoint)
+        case cannotListen(Endpoint, reason: String)
 
         package var description: String {
             switch self {
-            case .socket(let endpoint, let error): "STUN on \(endpoint): \(error)"
-            case .system(let text): "STUN: \(text)"
+            case .portInUse(let endpoint): "STUN on \(endpoint): the port is in use"
+            case .portNotPermitted(let endpoint):
+                "STUN on \(endpoint): the port is reserved for root"
+            case .cannotListen(let endpoint, let reason): "STUN on \(endpoint): \(reason)"
             }
         }
     }
@@ -55,7 +58,7 @@ package final class STUNServer: Sendable {
             }
             self.thread = Mutex(thread)
         } catch {
-            throw .system("\(error)")
+            throw .cannotListen(endpoint, reason: "\(error)")
         }
         let texts = endpoints.map(\.description).joined(separator: ", ")
         logger.info("STUN server listens", metadata: ["endpoints": "\(texts)"])
@@ -100,13 +103,17 @@ final class Listener: Sendable {
         var listeners: [Listener] = []
         for address in [IPAddress.v4(.any), .v6(.any)] {
             let port = listeners.first?.endpoint.port ?? endpoint.port
-            do throws(STUNServer.StartError) {
-                listeners.append(try open(one: Endpoint(address, port: port)))
+            do throws(UDPSocket.OpenError) {
+                listeners.append(try Listener(Endpoint(address, port: port)))
+            } catch .familyUnsupported {
+                continue
             } catch {
-                guard case .socket(_, .familyUnsupported) = error else { throw error }
+                throw STUNServer.StartError(endpoint, error)
             }
         }
-        guard !listeners.isEmpty else { throw .system("this machine has neither IPv4 nor IPv6") }
+        guard !listeners.isEmpty else {
+            throw .cannotListen(endpoint, reason: "this machine has neither IPv4 nor IPv6")
+        }
         return listeners
     }
 
@@ -114,7 +121,18 @@ final class Listener: Sendable {
         do throws(UDPSocket.OpenError) {
             return try Listener(endpoint)
         } catch {
-            throw .socket(endpoint, error)
+            throw STUNServer.StartError(endpoint, error)
         }
+    }
+}
+
+extension STUNServer.StartError {
+    fileprivate init(_ endpoint: Endpoint, _ error: UDPSocket.OpenError) {
+        self =
+            switch error {
+            case .portInUse: .portInUse(endpoint)
+            case .portNotPermitted: .portNotPermitted(endpoint)
+            default: .cannotListen(endpoint, reason: "\(error)")
+            }
     }
 }

@@ -90,7 +90,7 @@ struct STUNServerTests {
     func stop() throws {
         let server = try STUNServer(listeningOn: Endpoint("127.0.0.1:0")!, logger: logger)
         let endpoint = try #require(server.endpoints.first)
-        #expect(throws: STUNServer.StartError.self) {
+        #expect(throws: STUNServer.StartError.portInUse(endpoint)) {
             try STUNServer(listeningOn: endpoint, logger: logger)
         }
         server.stop()

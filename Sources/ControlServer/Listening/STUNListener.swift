@@ -14,11 +14,9 @@ struct STUNListener: Service {
             let host = "\(endpoint.address)"
             let port = Int(endpoint.port)
             switch error {
-            case .socket(_, .portInUse): throw .portInUse(host: host, port: port)
-            case .socket(_, .portNotPermitted): throw .portNotPermitted(port: port)
-            case .socket(_, let reason):
-                throw .cannotListen(host: host, port: port, reason: "\(reason)")
-            case .system(let reason):
+            case .portInUse: throw .portInUse(host: host, port: port)
+            case .portNotPermitted: throw .portNotPermitted(port: port)
+            case .cannotListen(_, let reason):
                 throw .cannotListen(host: host, port: port, reason: reason)
             }
         }
