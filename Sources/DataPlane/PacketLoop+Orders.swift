@@ -49,15 +49,22 @@ extension PacketLoop {
         }
         filter.install(configuration.filter)
         ownAddresses = configuration.addresses
-        netReport.setRegions(configuration.relayRegions)
         configured = configuration.peers
         applyPeers()
-        if key == nil || configuration.relayRegions.isEmpty {
-            netReport.stopRefreshing()
-        } else {
-            netReport.startRefreshing(at: now)
-            if netReport.lastReport == nil { netReport.start(at: now) }
+        apply(configuration.relayRegions, isUp: key != nil)
+    }
+
+    /// Measures as soon as there is a STUN server to ask: names in the map take time to resolve.
+    private mutating func apply(_ regions: [RelayRegion], isUp: Bool) {
+        let isKnown = regions == relayRegions
+        relayRegions = regions
+        if !isKnown { netReport.setRegions(regions) }
+        let canMeasure = regions.contains { region in
+            region.nodes.contains { $0.stunPort != nil && ($0.ipv4 != nil || $0.ipv6 != nil) }
         }
+        guard isUp, canMeasure else { return netReport.stopRefreshing() }
+        netReport.startRefreshing(at: now)
+        if !isKnown { netReport.handleLinkChange(at: now) }
     }
 
     /// Those of the configuration, and those set by hand that it does not have.

@@ -61,6 +61,7 @@ struct PacketLoop: ~Copyable {
     /// Set by hand through `wg`, beside the peers of the configuration.
     var plainPeers: [NodeKey: PlainPeer] = [:]
     var configured: [DesiredPeer] = []
+    var relayRegions: [RelayRegion] = []
     var pings: [UInt64: @Sendable (PingOutcome) -> Void] = [:]
     var tunnelPings: [TunnelPing] = []
     var nextPingID: UInt64 = 1
