@@ -111,6 +111,8 @@ table inet router {
         iifname "lan" oifname "wan" udp sport $SKEIN_PORT update @seen { ip daddr timeout 60s }
         ct state established,related accept
         ct status dnat accept
+        # Frames that the switch hands on come by here where br_netfilter is loaded.
+        iifname "lan" oifname "lan" accept
         iifname "lan" oifname "wan" accept
         meta l4proto ipv6-icmp accept
     }
