@@ -25,6 +25,9 @@ struct LoginProgress: Sendable {
             }
             hasBegun = true
             if let url = notify.browseToURL { show(url) }
+            if notify.state == .starting, !json, Terminal.current.isInteractive {
+                Terminal.remark("Connecting …")
+            }
             switch notify.state {
             case .running, .needsMachineAuth:
                 return Outcome(state: notify.state ?? .running)

@@ -15,7 +15,7 @@ package enum LocalClientError: Error, Equatable, CustomStringConvertible {
         case .notRunning(let path):
             """
             the skein daemon is not running (nothing answers at \(path)); start it with \
-            'sudo skein daemon' or 'sudo systemctl start skein'
+            'sudo skein daemon'
             """
         case .permissionDenied(let path):
             "no permission to open \(path); try it with sudo"

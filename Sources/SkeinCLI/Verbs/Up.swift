@@ -1,6 +1,7 @@
 import ArgumentParser
 import ControlMessages
 import LocalAPI
+import NetTypes
 
 struct Up: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -49,6 +50,10 @@ struct Up: AsyncParsableCommand {
             ])
         } else if outcome.state == .needsMachineAuth {
             Terminal.remark("Logged in; an administrator has to approve this machine.")
+        } else if Terminal.current.isInteractive {
+            let addresses = try await client.status(peers: false).addresses
+            Terminal.remark(
+                "Connected as \(addresses.map(\.description).joined(separator: ", ")).")
         }
     }
 
