@@ -301,7 +301,7 @@ let package = Package(
                 "NetTypes", "ControlMessages", "LocalAPI", "FakeNode", "ArgumentParser", "NIOPosix",
                 "Logging",
             ]),
-        tests("SkeinServerCLI", []),
+        tests("SkeinServerCLI", ["ControlMessages", "ControlServer"]),
         .testTarget(name: "ArchitectureTests", swiftSettings: modern),
     ],
     swiftLanguageModes: [.v6])

@@ -160,6 +160,16 @@ private func node(_ number: Int64, key: UInt8? = nil, name: String? = nil) -> No
         #expect(try store.pragma("journal_mode") == "wal")
     }
 
+    @Test func theDatabaseIsPrivate() throws {
+        let store = try directory.open()
+        for suffix in ["", "-wal", "-shm"] {
+            let attributes = try FileManager.default.attributesOfItem(
+                atPath: directory.database + suffix)
+            #expect(attributes[.posixPermissions] as? Int == 0o600)
+        }
+        withExtendedLifetime(store) {}
+    }
+
     @Test func keyFilesAreMadeOnceAndPrivate() throws {
         let path = directory.path + "/noise.key"
         _ = try directory.open()

@@ -1,0 +1,150 @@
+import ControlMessages
+import ControlServer
+import NetTypes
+import Testing
+
+@Suite struct ConfigurationTests {
+    private func read(_ text: String) throws(ConfigurationError) -> ServerConfiguration {
+        try ServerConfiguration(toml: text, file: "c.toml")
+    }
+
+    @Test func everythingHasADefault() throws {
+        let configuration = try read("")
+        #expect(configuration.serverURL == "http://127.0.0.1:8080")
+        #expect(configuration.listen == Endpoint("0.0.0.0:8080"))
+        #expect(configuration.stateDirectory == "/var/lib/skein-server")
+        #expect(configuration.tls == nil)
+        #expect(configuration.relay.stunListen == Endpoint("0.0.0.0:3478"))
+        #expect(configuration.ipv4Range == IPPrefix("100.64.0.0/10"))
+        #expect(configuration.keyLifetime == nil)
+    }
+
+    @Test func everyKeyIsRead() throws {
+        let configuration = try read(
+            """
+            server_url = "https://mesh.example.org/"
+            listen = "[::]:443"
+            state_dir = "/srv/skein/"
+            trusted_proxies = ["10.0.0.0/8", "192.0.2.1"]
+
+            [tls]
+            certificate = "/etc/c.pem"
+            key = "/etc/k.pem"
+
+            [relay]
+            enabled = true
+            region_id = 901
+            region_code = "home"
+            region_name = "At home"
+            stun_listen = "[::]:3479"
+            ipv4 = "192.0.2.9"
+            ipv6 = "2001:db8::9"
+
+            [node]
+            key_expiry = "180d"
+            ephemeral_timeout = "1h30m"
+
+            [dns]
+            base_domain = "mesh.example"
+
+            [addresses]
+            ipv4 = "100.80.0.0/16"
+            ipv6 = ""
+            """)
+        #expect(configuration.serverURL == "https://mesh.example.org")
+        #expect(configuration.serverHost == "mesh.example.org" && configuration.serverPort == 443)
+        #expect(configuration.listen == Endpoint("[::]:443"))
+        #expect(configuration.stateDirectory == "/srv/skein")
+        #expect(
+            configuration.trustedProxies == [IPPrefix("10.0.0.0/8")!, IPPrefix("192.0.2.1/32")!])
+        #expect(configuration.tls?.certificate == "/etc/c.pem")
+        #expect(configuration.tls?.key == "/etc/k.pem")
+        #expect(configuration.keyLifetime == .seconds(180 * 86_400))
+        #expect(configuration.ephemeralTimeout == .minutes(90))
+        #expect(configuration.baseDomain == "mesh.example")
+        #expect(configuration.ipv4Range == IPPrefix("100.80.0.0/16"))
+        #expect(configuration.ipv6Range == nil)
+        let node = try #require(configuration.derpMap.regions?[901]?.nodes.first)
+        #expect(node.hostName == "mesh.example.org" && node.derpPort == 0)
+        #expect(node.stunPort == 3479 && node.ipv4 == "192.0.2.9" && node.ipv6 == "2001:db8::9")
+    }
+
+    @Test(arguments: [
+        ("http://10.99.0.1:8080", "10.99.0.1", "10.99.0.1", "", 8080),
+        ("http://[2001:db8::1]:81", "2001:db8::1", "", "2001:db8::1", 81),
+        ("https://a.example", "a.example", "", "", 0),
+        ("http://a.example", "a.example", "", "", 80),
+    ])
+    func theRelayIsWhereTheServerIs(
+        url: String, host: String, ipv4: String, ipv6: String, port: Int
+    ) throws {
+        let configuration = try read("server_url = \"\(url)\"")
+        let node = try #require(configuration.derpMap.regions?[999]?.nodes.first)
+        #expect(node.hostName == host && node.ipv4 == ipv4 && node.ipv6 == ipv6)
+        #expect(node.derpPort == port && node.stunPort == 3478)
+    }
+
+    @Test func theRelayAndSTUNCanBeOff() throws {
+        let off = try read("[relay]\nenabled = false")
+        #expect(off.derpMap.regions == [:])
+        let silent = try read("[relay]\nstun_listen = \"\"")
+        #expect(silent.derpMap.regions?[999]?.nodes.first?.stunPort == -1)
+    }
+
+    /// What is wrong, where, and what the message says about it.
+    @Test(arguments: [
+        ("a = 1", 1, "unknown key a"),
+        ("listen = \"0.0.0.0:1\"\n\nlistn = \"\"", 3, "unknown key listn"),
+        ("[relay]\n# note\nstun = \"\"", 3, "unknown key stun"),
+        ("[relais]\nenabled = true", 1, "unknown key [relais]"),
+        ("relay.stun = 1", 1, "unknown key stun"),
+        ("server_url = \"mesh.example.org\"", 1, "https://HOST"),
+        ("server_url = \"https://a/b\"", 1, "https://HOST"),
+        ("server_url = \"https://a:0\"", 1, "https://HOST"),
+        ("server_url = 5", 1, "a text in quotes"),
+        ("\nlisten = \"8080\"", 2, "ADDRESS:PORT"),
+        ("listen = \"0.0.0.0:0\"", 1, "ADDRESS:PORT"),
+        ("state_dir = \"state\"", 1, "begins with /"),
+        ("trusted_proxies = [\"x\"]", 1, "addresses or prefixes"),
+        ("trusted_proxies = \"10.0.0.0/8\"", 1, "a list of texts"),
+        ("[tls]\nkey = \"/k\"", 2, "tls.certificate"),
+        ("[tls]\ncertificate = \"/c\"", 2, "tls.key"),
+        ("[relay]\nregion_id = 70000", 2, "1 to 65535"),
+        ("[relay]\nenabled = \"yes\"", 2, "true or false"),
+        ("[relay]\nipv4 = \"x\"", 2, "an IPv4 address"),
+        ("[node]\nkey_expiry = \"6 months\"", 2, "30m"),
+        ("[node]\nephemeral_timeout = \"1s\"", 2, "1m or longer"),
+        ("[dns]\nbase_domain = \"Mesh\"", 2, "small letters"),
+        ("[addresses]\nipv4 = \"10.0.0.0/8\"", 2, "100.64.0.0/10"),
+        ("[addresses]\nipv4 = \"100.64.0.1/16\"", 2, "100.64.0.0/10"),
+        ("[addresses]\nipv4 = \"\"\nipv6 = \"\"", 3, "at least one"),
+        ("listen = ", 1, ""),
+    ])
+    func mistakesAreNamedWithTheirLine(text: String, line: Int, reason: String) {
+        let error = #expect(throws: ConfigurationError.self) { try read(text) }
+        #expect(error?.line == line)
+        #expect(reason.isEmpty || error?.reason.contains(reason) == true, "\(error!)")
+        #expect(error?.description.hasPrefix("c.toml:\(line): ") == true)
+        #expect(error?.description.contains("\n") == false)
+    }
+
+    @Test func aFileThatIsNotThereIsNamed() {
+        let error = #expect(throws: ConfigurationError.self) {
+            try ServerConfiguration(file: "/does/not/exist.toml")
+        }
+        #expect(error?.description.contains("/does/not/exist.toml") == true)
+    }
+
+    @Test(arguments: [
+        ("0", 0), ("90s", 90), ("30m", 1_800), ("24h", 86_400), ("180d", 15_552_000),
+        ("1h30m", 5_400), ("2w", 1_209_600),
+    ])
+    func timesAreRead(text: String, seconds: Int64) {
+        #expect(Nanoseconds(durationText: text) == .seconds(seconds))
+    }
+
+    @Test(arguments: ["", "1", "h", "1x", "-1h", "1.5h", "1 h", "99999999999999999999d", "40000d"])
+    func otherTextsAreNoTimes(text: String) {
+        #expect(Nanoseconds(durationText: text) == nil)
+    }
+}
