@@ -1,10 +1,9 @@
 internal import NetTypes
 
 /// The first byte of a DERP frame (data-protocol §4.2). The numbers are hexadecimal.
-@usableFromInline
-package struct FrameType: RawRepresentable, Hashable, Sendable {
-    @usableFromInline package let rawValue: UInt8
-    @inlinable package init(rawValue: UInt8) { self.rawValue = rawValue }
+public struct FrameType: RawRepresentable, Hashable, Sendable {
+    public let rawValue: UInt8
+    @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
 
     @inlinable package static var serverKey: Self { Self(rawValue: 0x01) }
     @inlinable package static var clientInfo: Self { Self(rawValue: 0x02) }

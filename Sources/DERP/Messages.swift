@@ -1,10 +1,9 @@
 public import NetTypes
 
 /// Why a relay says that a peer cannot be reached through it.
-@usableFromInline
-package struct PeerGoneReason: RawRepresentable, Hashable, Sendable {
-    @usableFromInline package let rawValue: UInt8
-    @inlinable package init(rawValue: UInt8) { self.rawValue = rawValue }
+public struct PeerGoneReason: RawRepresentable, Hashable, Sendable {
+    public let rawValue: UInt8
+    @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
     /// It was connected and left.
     package static var disconnected: Self { Self(rawValue: 0) }
     /// It has no connection to this relay.
@@ -12,8 +11,7 @@ package struct PeerGoneReason: RawRepresentable, Hashable, Sendable {
 }
 
 /// A peer that connected to a relay, as told to the other relays of its region.
-@usableFromInline
-package struct PeerPresent: Hashable, Sendable {
+public struct PeerPresent: Hashable, Sendable {
     package var peer: NodeKey
     /// Absent from old relays.
     package var endpoint: Endpoint?
@@ -28,8 +26,7 @@ package struct PeerPresent: Hashable, Sendable {
 }
 
 /// What a relay sends after the login, packets excepted.
-@usableFromInline
-package enum ServerMessage: Hashable, Sendable {
+public enum ServerMessage: Hashable, Sendable {
     case keepAlive
     case peerGone(NodeKey, PeerGoneReason)
     case peerPresent(PeerPresent)

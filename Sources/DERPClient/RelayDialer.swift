@@ -112,9 +112,8 @@ struct RelayDialer {
     }
 
     private static func matches(_ certificate: NIOSSLCertificate?, _ pin: [UInt8]) -> Bool {
-        guard let certificate, let bytes = try? certificate.toDERBytes() else {
-            return false  // A certificate that cannot be encoded matches no pin.
-        }
+        // A certificate that cannot be encoded matches no pin.
+        guard let certificate, let bytes = try? certificate.toDERBytes() else { return false }
         return unsafe SHA256.hash(bytes.span.bytes) == Bytes32(pin)
     }
 }

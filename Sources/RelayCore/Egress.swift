@@ -2,8 +2,7 @@ public import DERP
 public import NetTypes
 
 /// What a relay has to write to one connection next.
-@usableFromInline
-package enum RelayTransmit<Payload> {
+public enum RelayTransmit<Payload> {
     case message(ServerMessage)
     case packet(source: NodeKey, Payload)
 }

@@ -1,5 +1,5 @@
-package import DERP
-package import NetTypes
+public import DERP
+public import NetTypes
 
 /// The decisions of a DERP relay (data-protocol §4.3): who is connected, where a packet goes, what
 /// waits and what is dropped.
@@ -9,7 +9,7 @@ package import NetTypes
 /// `pollTransmit` gives for them until the socket is full. `handleTimeout` is due at
 /// `nextDeadline`; `pollEvent` says what to close. `Payload` is the driver's buffer: the relay only
 /// hands it on.
-package struct RelayCore<Payload>: ~Copyable {
+public struct RelayCore<Payload>: ~Copyable {
     package enum Event: Hashable, Sendable {
         case close(ConnectionID, CloseReason)
     }
@@ -25,8 +25,8 @@ package struct RelayCore<Payload>: ~Copyable {
         case tooManyConnections(limit: Int)
     }
 
-    package let configuration: RelayConfiguration
-    package internal(set) var statistics = RelayStatistics()
+    public let configuration: RelayConfiguration
+    @usableFromInline package internal(set) var statistics = RelayStatistics()
     /// Becomes due when `handleTimeout` has something to do.
     package internal(set) var nextDeadline: MonotonicInstant?
 
@@ -149,7 +149,7 @@ package struct RelayCore<Payload>: ~Copyable {
 
     /// Routes a packet of `byteCount` bytes. It is queued for its receiver or dropped and counted.
     @inlinable
-    package mutating func handlePacket(
+    public mutating func handlePacket(
         from sender: ConnectionID, to destination: NodeKey, _ payload: Payload, byteCount: Int,
         isDisco: Bool, at now: MonotonicInstant
     ) {
@@ -310,7 +310,7 @@ package struct RelayCore<Payload>: ~Copyable {
     }
 
     @inlinable
-    package func isCurrent(_ id: ConnectionID) -> Bool {
+    public func isCurrent(_ id: ConnectionID) -> Bool {
         Int(id.index) < connections.count
             && connections[Int(id.index)]?.id.generation == id.generation
     }
@@ -319,7 +319,7 @@ package struct RelayCore<Payload>: ~Copyable {
 
     /// The connections that got something to write since the last call.
     @inlinable
-    package mutating func takeReady() -> [ConnectionID] {
+    public mutating func takeReady() -> [ConnectionID] {
         for id in ready where isCurrent(id) { connections[Int(id.index)]?.isReady = false }
         let result = ready
         ready.removeAll(keepingCapacity: true)
@@ -328,7 +328,7 @@ package struct RelayCore<Payload>: ~Copyable {
 
     /// The next frame for a connection; nil when nothing waits.
     @inlinable
-    package mutating func pollTransmit(
+    public mutating func pollTransmit(
         for id: ConnectionID, at now: MonotonicInstant
     ) -> RelayTransmit<Payload>? {
         guard isCurrent(id) else { return nil }
@@ -350,7 +350,7 @@ package struct RelayCore<Payload>: ~Copyable {
     /// Lets the driver replace what still waits for a connection, so that a small packet does not
     /// keep the large buffer alive in which it arrived.
     @inlinable
-    package mutating func updateQueued(
+    public mutating func updateQueued(
         for id: ConnectionID, _ body: (inout Payload) -> Void
     ) {
         guard isCurrent(id) else { return }

@@ -52,9 +52,17 @@ final class RelayConnectionHandler: ChannelInboundHandler {
         loginTimer = context.eventLoop.scheduleTask(in: server.configuration.loginTimeout) {
             bound.value.close("no login in time")
         }
-        context.writeAndFlush(
-            wrapOutboundOut(ByteBuffer(bytes: ServerKeyFrame.frame(server.publicKey))), promise: nil
-        )
+        if context.channel.isActive { begin(context) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        begin(context)
+        context.fireChannelActive()
+    }
+
+    private func begin(_ context: ChannelHandlerContext) {
+        let key = ByteBuffer(bytes: ServerKeyFrame.frame(server.publicKey))
+        context.writeAndFlush(wrapOutboundOut(key), promise: nil)
         context.read()
     }
 
@@ -195,8 +203,9 @@ final class RelayConnectionHandler: ChannelInboundHandler {
             return
         }
         var random = SecureRandom()
+        // Fails only for keys that cannot have opened the box before.
         guard
-            let info = try? ServerInfo().frame(  // Fails for keys that cannot have opened the box.
+            let info = try? ServerInfo().frame(
                 from: server.privateKey, to: key, random: &random)
         else { return close("no shared key") }
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: info)), promise: nil)

@@ -161,8 +161,9 @@ extension RelayServer {
         var random = SecureRandom()
         let (id, ready, events) = state.withLock { state -> (ConnectionID?, [Peer], [Close]) in
             guard !state.isShutDown,
+                // The core counts refusals.
                 let id = try? state.core.connect(key, at: Self.now(), random: &random)
-            else { return (nil, [], []) }  // The core counted the refusal.
+            else { return (nil, [], []) }
             let index = Int(id.index)
             while state.peers.count <= index { state.peers.append(nil) }
             state.peers[index] = Peer(id: id, handler: peer, eventLoop: eventLoop)

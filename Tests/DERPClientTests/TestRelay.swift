@@ -6,6 +6,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import NetTypes
+import RelayCore
 import RelayServer
 import Synchronization
 
@@ -17,10 +18,17 @@ final class TestRelay: Sendable {
 
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
+    /// Room for everything a test sends, however slow the machine.
+    static var roomy: RelayServer.Configuration {
+        var configuration = RelayServer.Configuration()
+        configuration.relay.dataQueueBytesMax = 16 << 20
+        configuration.relay.queueAgeMax = .seconds(60)
+        return configuration
+    }
+
     init(
         group: any EventLoopGroup, key: PrivateKey<RelayKind> = PrivateKey(), port: Int = 0,
-        tls: NIOSSLContext? = nil,
-        configuration: RelayServer.Configuration = RelayServer.Configuration(),
+        tls: NIOSSLContext? = nil, configuration: RelayServer.Configuration = TestRelay.roomy,
         admit: @escaping RelayServer.Admission = { _, _ in true }
     ) async throws {
         let server = RelayServer(
@@ -137,7 +145,7 @@ func eventually(
     let end = ContinuousClock.now + limit
     while !condition() {
         guard ContinuousClock.now < end else { throw ConditionTimeout(description: what) }
-        // Between two looks at the condition, which nothing announces.
+        // Between two looks at the condition.
         try await Task.sleep(for: .milliseconds(2))
     }
 }

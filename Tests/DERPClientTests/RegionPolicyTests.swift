@@ -1,0 +1,194 @@
+import NetTypes
+import Testing
+
+@testable import DERPClient
+
+/// SplitMix64 (Steele et al. 2014).
+private struct SeededRandom: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
+
+/// A policy on a clock that the test moves.
+private struct Region {
+    var policy = RegionPolicy(configuration: RelayPoolConfiguration())
+    var now = MonotonicInstant(nanoseconds: 1_000_000_000_000)
+    var random = SeededRandom(state: 7)
+
+    mutating func poll() -> RegionPolicy.Action? { policy.poll(at: now, random: &random) }
+    mutating func lose() { policy.noteDisconnected(at: now, random: &random) }
+    mutating func connect() {
+        let action = poll()
+        guard case .dial = action else { fatalError("expected to dial, not \(action as Any)") }
+        policy.noteConnected(at: now)
+    }
+    mutating func advance(_ time: Nanoseconds) { now = now + time }
+    /// Moves to the next deadline and returns the action due then.
+    mutating func next() -> RegionPolicy.Action? {
+        guard let deadline = policy.nextDeadline else { return nil }
+        now = max(now, deadline)
+        return poll()
+    }
+}
+
+@Suite struct RegionPolicyTests {
+    @Test func homeIsDialledAtOnceAndOthersWhenUsed() {
+        var region = Region()
+        #expect(region.poll() == nil)
+        region.policy.setHome(true, at: region.now)
+        #expect(region.poll() == .dial(attempt: 0))
+        #expect(region.poll() == nil)
+
+        var other = Region()
+        other.policy.noteUsed(at: other.now)
+        #expect(other.poll() == .dial(attempt: 0))
+    }
+
+    @Test func aStableConnectionIsDialledAgainAtOnce() {
+        var region = Region()
+        region.policy.setHome(true, at: region.now)
+        region.connect()
+        region.advance(.seconds(3))
+        region.lose()
+        #expect(region.poll() == .dial(attempt: 0))
+    }
+
+    @Test func failuresPauseLongerUpToFiveSecondsAndTryTheNextNode() {
+        var region = Region()
+        region.policy.setHome(true, at: region.now)
+        #expect(region.poll() == .dial(attempt: 0))
+        var pauses: [Nanoseconds] = []
+        for attempt in 1...12 {
+            region.lose()
+            let failedAt = region.now
+            #expect(region.poll() == nil)
+            #expect(region.next() == .dial(attempt: attempt))
+            pauses.append(region.now - failedAt)
+        }
+        #expect(pauses[0] > .milliseconds(100) && pauses[0] <= .milliseconds(250))
+        for pause in pauses { #expect(pause <= .seconds(5)) }
+        for pause in pauses.suffix(6) { #expect(pause >= .milliseconds(2_500)) }
+    }
+
+    @Test func aConnectionThatBreaksAtOnceCountsAsAFailure() {
+        var region = Region()
+        region.policy.setHome(true, at: region.now)
+        for _ in 0..<20 {
+            region.now = max(region.now, region.policy.nextDeadline ?? region.now)
+            region.connect()
+            region.advance(.milliseconds(10))
+            region.lose()
+        }
+        guard let deadline = region.policy.nextDeadline else { return #expect(Bool(false)) }
+        #expect(deadline - region.now >= .seconds(2))
+    }
+
+    @Test func aDialThatTakesTooLongIsGivenUp() {
+        var region = Region()
+        region.policy.setHome(true, at: region.now)
+        _ = region.poll()
+        let start = region.now
+        #expect(region.next() == .close(.dialTimeout))
+        #expect(region.now - start == .seconds(10))
+    }
+
+    @Test func pingsMeasureAndFindDeadConnections() {
+        var region = Region()
+        region.policy.setHome(true, at: region.now)
+        region.connect()
+        guard case .ping(let id) = region.next() else { return #expect(Bool(false)) }
+        region.advance(.milliseconds(25))
+        region.policy.noteHeard(at: region.now)
+        #expect(region.policy.notePong(id &+ 1, at: region.now) == nil)
+        #expect(region.policy.notePong(id, at: region.now) == .milliseconds(25))
+        #expect(region.policy.notePong(id, at: region.now) == nil)
+
+        guard case .ping = region.next() else { return #expect(Bool(false)) }
+        let askedAt = region.now
+        #expect(region.next() == .close(.pingTimeout))
+        #expect(region.now - askedAt == .seconds(10))
+    }
+
+    @Test func anythingHeardProvesAsMuchAsThePong() {
+        var region = Region()
+        region.policy.setHome(true, at: region.now)
+        region.connect()
+        guard case .ping = region.next() else { return #expect(Bool(false)) }
+        region.advance(.seconds(1))
+        region.policy.noteHeard(at: region.now)
+        #expect(region.next() == nil)
+        guard case .ping = region.next() else { return #expect(Bool(false)) }
+    }
+
+    @Test func aProbeAsksAtOnceAndWaitsThreeSeconds() {
+        var region = Region()
+        region.policy.setHome(true, at: region.now)
+        region.connect()
+        region.policy.probe(at: region.now)
+        guard case .ping = region.poll() else { return #expect(Bool(false)) }
+        let askedAt = region.now
+        #expect(region.next() == .close(.pingTimeout))
+        #expect(region.now - askedAt == .seconds(3))
+        region.lose()
+        // While it pauses, a probe dials without waiting.
+        region.lose()
+        region.policy.probe(at: region.now)
+        guard case .dial = region.poll() else { return #expect(Bool(false)) }
+    }
+
+    @Test func anUnusedRegionIsLeftUnlessItIsHome() {
+        var region = Region()
+        region.policy.noteUsed(at: region.now)
+        region.connect()
+        let start = region.now
+        var action = region.next()
+        while case .ping(let id) = action {
+            region.policy.noteHeard(at: region.now)
+            _ = region.policy.notePong(id, at: region.now)
+            action = region.next()
+        }
+        #expect(action == .close(.idle))
+        #expect(region.now - start == .seconds(60))
+        region.lose()
+        #expect(region.poll() == nil && region.policy.nextDeadline == nil)
+
+        region.policy.setHome(true, at: region.now)
+        region.connect()
+        region.policy.setHome(false, at: region.now)
+        #expect(region.poll() == nil)
+        region.advance(.seconds(59))
+        region.policy.noteUsed(at: region.now)
+        region.policy.noteHeard(at: region.now)
+        region.advance(.seconds(2))
+        if case .close = region.poll() { #expect(Bool(false), "it was used two seconds ago") }
+    }
+
+    @Test func aRestartingRelayIsLeftInPeaceForAsLongAsItAsked() {
+        var region = Region()
+        region.policy.setHome(true, at: region.now)
+        region.connect()
+        region.advance(.seconds(100))
+        region.policy.noteHeard(at: region.now)
+        region.policy.noteRestarting(
+            reconnectIn: .seconds(4), tryFor: .seconds(30), at: region.now)
+        region.lose()
+        let start = region.now
+        #expect(region.next() == .dial(attempt: 0))
+        #expect(region.now - start == .seconds(4))
+        // An absurd wish is not granted.
+        region.policy.noteConnected(at: region.now)
+        region.policy.noteRestarting(
+            reconnectIn: .seconds(4_000_000), tryFor: .seconds(30), at: region.now)
+        region.advance(.seconds(3))
+        region.lose()
+        let second = region.now
+        #expect(region.next() == .dial(attempt: 0))
+        #expect(region.now - second <= .seconds(60))
+    }
+}
