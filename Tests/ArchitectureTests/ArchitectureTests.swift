@@ -21,6 +21,16 @@ import Testing
         #expect(repository.manifest["NodeDaemon"]?.dependencies.contains("LocalAPI") == true)
     }
 
+    @Test("docs/ARCHITECTURE.md names every target")
+    func documented() throws {
+        let repository = try Repository.load()
+        let map = try #require(repository.files["docs/ARCHITECTURE.md"])
+        let missing = repository.manifest.targets.filter {
+            $0.floor != .tests && !map.contains("`\($0.name)`")
+        }
+        #expect(missing.map(\.name) == [])
+    }
+
     private static let found: [Violation] = {
         do { return violations(in: try Repository.load()) } catch {
             fatalError("the project's files cannot be read: \(error)")
