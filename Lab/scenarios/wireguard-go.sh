@@ -27,7 +27,8 @@ await 5 on bob ping -c 1 -W 1 fd09::1
 step "ours and theirs"
 start server
 join alice
-key=$(on alice wg show skein0 public-key)
+key=$(on alice "$SKEIN_BIN/skein" --socket /run/lab/alice/skein.sock status --json | jq -r .Self.PublicKey)
+key=$(python3 -c 'import base64, sys; print(base64.b64encode(bytes.fromhex(sys.argv[1])).decode())' "${key#nodekey:}")
 wireguard_go bob wg2 51822
 wireguard_peer bob wg2 "$key" 10.8.0.1/32,fd08::1/128
 wireguard_peer alice skein0 "$(wireguard_key bob wg2)" 10.8.0.2/32,fd08::2/128 "${ADDRESS[bob]}:51822"

@@ -45,7 +45,7 @@ def damaged(data):
     if choice < 0.3:
         data = data[: rng.randrange(len(data) + 1)]
     elif choice < 0.4:
-        data += data
+        data += bytes(data)
     return bytes(data)
 
 

@@ -2,6 +2,8 @@ package import NetTypes
 
 /// Times of a pool of relay connections. The defaults are those of the official client unless said.
 package struct RelayPoolConfiguration: Sendable {
+    /// A PEM file with authorities to trust besides the system's.
+    package var trustFile: String?
     /// Dialling, TLS and login together.
     package var dialTimeout = Nanoseconds.seconds(10)
     /// A connection that brings nothing for so long is dead; relays send a keep-alive each minute.

@@ -9,6 +9,9 @@ final class RegionWorker {
     private let region: RelayMap.Region
     private let pool: RelayPool
     private let eventLoop: any EventLoop
+    private var dialer: RelayDialer {
+        RelayDialer(eventLoop: eventLoop, trustFile: pool.configuration.trustFile)
+    }
     private var policy: RegionPolicy
     private var random = SecureRandom()
     private var timer: Scheduled<Void>?
@@ -105,7 +108,7 @@ final class RegionWorker {
         let node = region.nodes[index]
         let number = dialNumber
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        RelayDialer(eventLoop: eventLoop).connect(to: node).hop(to: eventLoop).whenComplete {
+        dialer.connect(to: node).hop(to: eventLoop).whenComplete {
             result in
             bound.value.finishDial(result, to: node, isIdeal: index == 0, number: number)
         }
@@ -127,7 +130,7 @@ final class RegionWorker {
                 region: region.id, nodeKey: pool.nodeKey, request: request
             ) { [weak self] signal in self?.handle(signal, number) }
             let pipeline = channel.pipeline.syncOperations
-            if let security = try RelayDialer(eventLoop: eventLoop).securityHandler(for: node) {
+            if let security = try dialer.securityHandler(for: node) {
                 try pipeline.addHandler(security)
             }
             try pipeline.addHandler(handler)

@@ -7,6 +7,8 @@ internal import NetTypes
 /// Opens TCP connections to a relay's node and says what TLS they need.
 struct RelayDialer {
     let eventLoop: any EventLoop
+    /// A PEM file with authorities to trust besides the system's.
+    var trustFile: String?
 
     /// The first connection that any address of the node accepts. It does not read yet.
     func connect(to node: RelayMap.Node) -> EventLoopFuture<any Channel> {
@@ -90,14 +92,15 @@ struct RelayDialer {
                 throw RelayDialError.malformedPin
             }
             return try NIOSSLClientHandler(
-                context: TLSContexts.verifying(), serverHostname: Self.serverName(node.hostName),
+                context: TLSContexts.verifying(trustFile),
+                serverHostname: Self.serverName(node.hostName),
                 customVerificationCallback: { certificates, promise in
                     promise.succeed(
                         Self.matches(certificates.first, pin) ? .certificateVerified : .failed)
                 })
         }
         let context =
-            try node.isInsecureForTests ? TLSContexts.trusting() : TLSContexts.verifying()
+            try node.isInsecureForTests ? TLSContexts.trusting() : TLSContexts.verifying(trustFile)
         return try NIOSSLClientHandler(context: context, serverHostname: Self.serverName(name))
     }
 
@@ -130,22 +133,28 @@ enum RelayDialError: Error, CustomStringConvertible {
     }
 }
 
-/// Made once: reading the system's trust roots takes tens of milliseconds.
+/// Made once where they can be: reading the system's trust roots takes tens of milliseconds.
 private enum TLSContexts {
-    static func verifying() throws -> NIOSSLContext { try full.get() }
+    static func verifying(_ trustFile: String?) throws -> NIOSSLContext {
+        guard let trustFile else { return try full.get() }
+        return try make(.fullVerification, trustFile)
+    }
     static func trusting() throws -> NIOSSLContext { try none.get() }
 
-    private static let full = make(.fullVerification)
-    private static let none = make(.none)
+    private static let full = Result { try make(.fullVerification, nil) }
+    private static let none = Result { try make(.none, nil) }
 
     private static func make(
-        _ verification: CertificateVerification
-    ) -> Result<NIOSSLContext, any Error> {
-        Result {
-            var configuration = TLSConfiguration.makeClientConfiguration()
-            configuration.minimumTLSVersion = .tlsv12
-            configuration.certificateVerification = verification
-            return try NIOSSLContext(configuration: configuration)
+        _ verification: CertificateVerification, _ trustFile: String?
+    ) throws -> NIOSSLContext {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.minimumTLSVersion = .tlsv12
+        configuration.certificateVerification = verification
+        if let trustFile {
+            configuration.additionalTrustRoots = [
+                .certificates(try NIOSSLCertificate.fromPEMFile(trustFile))
+            ]
         }
+        return try NIOSSLContext(configuration: configuration)
     }
 }

@@ -102,7 +102,7 @@ extension LocalNode {
     private func makePool(_ key: PrivateKey<NodeKind>) -> RelayPool {
         let dataPlane = parts.dataPlane
         let pool = RelayPool(
-            nodeKey: key, group: parts.group, logger: logger,
+            nodeKey: key, group: parts.group, logger: logger, configuration: relayConfiguration,
             onPackets: { batch in
                 dataPlane.receive(
                     RelayBatch(
@@ -116,6 +116,12 @@ extension LocalNode {
             pool.send(region: region, to: peer, packet: packet)
         }
         return pool
+    }
+
+    private var relayConfiguration: RelayPoolConfiguration {
+        var configuration = RelayPoolConfiguration()
+        if case .systemAndFile(let path) = parts.trust { configuration.trustFile = path }
+        return configuration
     }
 
     func applyHome() { relays?.pool.setHome(region: homeRelay) }

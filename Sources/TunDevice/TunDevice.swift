@@ -116,7 +116,8 @@ extension TunDevice.OpenError: CustomStringConvertible {
         case .noDevice: "there is no /dev/net/tun; load the kernel module: modprobe tun"
         case .notPermitted: "opening a TUN interface needs root or CAP_NET_ADMIN"
         case .nameInUse(let name): "another program holds the interface \(name)"
-        case .badName(let name): "\(name) cannot be the name of a TUN interface"
+        case .badName(let name):
+            "\(name) cannot be the tunnel's interface: an interface of another kind has the name, or it is no name"
         case .system(let error): "\(error)"
         }
     }

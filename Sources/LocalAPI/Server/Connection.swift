@@ -10,6 +10,8 @@ struct Connection: Sendable {
     static let maximumBodyBytes = 1 << 20
     /// How long a caller may take to send a request.
     static let requestTime = TimeAmount.seconds(10)
+    /// How long a caller may take to hang up after its answer.
+    static let partingTime = TimeAmount.seconds(5)
     /// What clients call the daemon; a browser led here by a hostile page names something else.
     static let hosts: Set = ["", "local-tailscaled.sock", "local-skein.sock"]
 
@@ -31,6 +33,7 @@ struct Connection: Sendable {
                 } catch let refusal as Refusal {
                     try await write(
                         .failure(status: refusal.status, message: refusal.message), to: outbound)
+                    try await awaitHangUp(of: channel.channel, &parts)
                     return
                 }
                 switch await router.respond(to: request, from: caller) {
@@ -38,12 +41,26 @@ struct Connection: Sendable {
                     try await stream(notices, over: channel.channel, to: outbound, until: &parts)
                 case let answer:
                     try await write(answer, to: outbound)
+                    try await awaitHangUp(of: channel.channel, &parts)
                 }
             }
         } catch {
             // The caller went away or was too slow: its trouble, not ours.
             logger.debug("local connection ended early", metadata: ["error": "\(error)"])
         }
+    }
+
+    /// Lets the caller hang up first. A Unix socket that is closed under a reader resets the
+    /// connection, and what the reader had not read yet is lost.
+    private func awaitHangUp(
+        of channel: any NIOCore.Channel,
+        _ parts: inout NIOAsyncChannelInboundStream<HTTPServerRequestPart>.AsyncIterator
+    ) async throws {
+        let limit = channel.eventLoop.scheduleTask(in: Self.partingTime) {
+            channel.close(promise: nil)
+        }
+        defer { limit.cancel() }
+        while try await parts.next(isolation: #isolation) != nil {}
     }
 
     private struct Refusal: Error {
