@@ -38,7 +38,7 @@ step "a second daemon"
 join alice
 before=$(skein alice status --json | jq -r .Self.PublicKey)
 daemon second --tun skein1 --port 41642
-complains second 10 "already|in use|running"
+complains second 10 "another skein daemon"
 running alice
 
 step "the command line without a daemon"
