@@ -83,4 +83,62 @@ import Testing
         await b.pool.shutDown()
         try await relay.stop()
     }
+
+    @Test func aConnectionThatIsCutIsMadeAgain() async throws {
+        let relay = try await TestRelay(group: group)
+        var configuration = RelayPoolConfiguration()
+        configuration.stableAfter = .zero
+        let a = TestNode(group: group, map: relay.map(), configuration: configuration)
+        let b = TestNode(group: group, map: relay.map())
+        for round in 1...5 {
+            try await eventually("connected") {
+                a.recorder.connectedCount == round && relay.server.connectionCount == 2
+            }
+            a.pool.send(region: 900, to: b.key.publicKey, packet: [UInt8(round)])
+            try await eventually("arrived") { b.recorder.packetCount == round }
+            relay.server.disconnect(a.key.publicKey)
+            try await eventually("cut") { a.recorder.disconnectReasons.count == round }
+        }
+        #expect(Set(a.recorder.disconnectReasons) == ["the relay closed the connection"])
+        await a.pool.shutDown()
+        await b.pool.shutDown()
+        try await relay.stop()
+    }
+
+    @Test func whatIsNoRelayIsNamed() async throws {
+        let answers = [
+            "HTTP/1.1 403 Forbidden\r\nServer: proxy\r\n\r\n": "403 Forbidden",
+            "SSH-2.0-OpenSSH_9.2\r\n": "did not answer in HTTP",
+        ]
+        for (answer, text) in answers.sorted(by: { $0.key < $1.key }) {
+            let listener = try await ServerBootstrap(group: group)
+                .childChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(Answering(answer))
+                    }
+                }
+                .bind(host: "127.0.0.1", port: 0).get()
+            let port = UInt16(listener.localAddress!.port!)
+            let relay = RelayMap.Node(
+                name: "x", hostName: "127.0.0.1", port: port, isPlainHTTP: true)
+            let region = RelayMap.Region(id: 900, code: "x", nodes: [relay])
+            let node = TestNode(group: group, map: RelayMap(regions: [900: region]))
+            try await eventually("refused") { !node.recorder.disconnectReasons.isEmpty }
+            let reason = node.recorder.disconnectReasons[0]
+            #expect(reason.contains(text), "\(reason)")
+            await node.pool.shutDown()
+            try await listener.close()
+        }
+    }
+}
+
+/// Says the same to everyone.
+private final class Answering: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+    private let answer: String
+    init(_ answer: String) { self.answer = answer }
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: answer)), promise: nil)
+    }
 }

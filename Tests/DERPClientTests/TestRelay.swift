@@ -51,10 +51,13 @@ final class TestRelay: Sendable {
     }
 
     /// As a map with one region of this relay.
-    func map(region: Int = 900) -> RelayMap {
-        let node = RelayMap.Node(
+    func map(
+        region: Int = 900, _ change: (inout RelayMap.Node) -> Void = { _ in }
+    ) -> RelayMap {
+        var node = RelayMap.Node(
             name: "test", hostName: "relay.test", ipv4: .loopback, port: UInt16(port),
             isPlainHTTP: true)
+        change(&node)
         return RelayMap(regions: [region: .init(id: region, code: "test", nodes: [node])])
     }
 
