@@ -47,7 +47,7 @@ says "daemon"
 
 step "a damaged state file: refused, and kept"
 stop alice
-state=$(find /run/lab/alice/state -type f -size +0 | sort | sed -n 1p)
+state=/run/lab/alice/state/skein.state
 cp -a "$state" /run/lab/alice/good-state
 printf '{"half": ' >"$state"
 daemon damaged --tun skein0
@@ -57,6 +57,12 @@ cp -a /run/lab/alice/good-state "$state"
 start node alice
 await 10 running alice
 [[ $(skein alice status --json | jq -r .Self.PublicKey) == "$before" ]] || fail "alice has another key"
+
+step "a damaged copy of the network map: the server has a better one"
+stop alice
+printf '{"half": ' >/run/lab/alice/state/netmap.json
+start node alice
+await 10 running alice
 
 step "the server's configuration has a key that does not exist"
 cp /run/lab/mesh/config.toml /run/lab/mesh/wrong.toml

@@ -98,7 +98,7 @@ def datagram():
 
 
 def local():
-    path = rng.choice(["status", "prefs", "ping?ip=x", "whois?addr=", "start", "logout", "debug", "%ff"])
+    path = rng.choice(["status", "prefs", "ping?ip=x", "whois?addr=", "start", "login", "debug", "%ff"])
     body = rng.choice([b"{", b"[" * 5000, b'{"a":' * 2000, b"null", noise()])
     return damaged(f"{rng.choice(['GET', 'PATCH', 'POST'])} /localapi/v0/{path} HTTP/1.1\r\nHost: local-tailscaled.sock\r\n"
                    f"Content-Length: {rng.choice([len(body), 0, 10 ** 12])}\r\n\r\n".encode() + body)
