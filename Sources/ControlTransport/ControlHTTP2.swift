@@ -1,3 +1,4 @@
+internal import NIOCore
 package import NIOHTTP2
 
 /// How HTTP/2 is set up inside a control channel.
@@ -29,5 +30,13 @@ package enum ControlHTTP2 {
             HTTP2Setting(parameter: .maxConcurrentStreams, value: 100),
         ]
         return configuration
+    }
+
+    /// A node that vanished is noticed within a minute; a connection without requests is not kept,
+    /// because anyone can open one.
+    static var management: NIOHTTP2ServerConnectionManagementHandler.Configuration {
+        .init(
+            maxIdleTime: .minutes(5), maxAge: nil, maxGraceTime: .seconds(5),
+            keepalive: .init(pingInterval: .seconds(45), ackTimeout: .seconds(15)))
     }
 }

@@ -68,13 +68,25 @@ extension ChannelPipeline.SynchronousOperations {
             NoiseHandler(
                 responder: opening.takeResponder(), earlyPayload: payload,
                 opened: { context in
-                    let http2 = NIOHTTP2Handler(
-                        mode: .server, eventLoop: context.eventLoop,
-                        connectionConfiguration: ControlHTTP2.server.connection,
-                        streamConfiguration: ControlHTTP2.server.stream,
-                        inboundStreamInitializer: streamInitializer)
-                    try context.pipeline.syncOperations.addHandler(http2)
+                    try context.pipeline.syncOperations.addServerHTTP2(streamInitializer)
                 },
                 failed: { _ in }))
+    }
+
+    private func addServerHTTP2(
+        _ streamInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
+    ) throws {
+        let manager = NIOHTTP2ServerConnectionManagementHandler(
+            eventLoop: eventLoop, configuration: ControlHTTP2.management)
+        let http2 = NIOHTTP2Handler(
+            mode: .server, eventLoop: eventLoop,
+            connectionConfiguration: ControlHTTP2.server.connection,
+            streamConfiguration: ControlHTTP2.server.stream,
+            streamDelegate: manager.http2StreamDelegate,
+            inboundStreamInitializer: streamInitializer)
+        try addHandler(http2)
+        try addHandler(manager)
+        // The channel was active before it came in, and it starts its timers when that happens.
+        manager.channelActive(context: try context(handler: manager))
     }
 }

@@ -142,11 +142,16 @@ struct RawClient {
         timeouts.request = .seconds(2)
         let test = try await TestServer(limits: limits, timeouts: timeouts)
         var silent: [any Channel] = []
+        let (closed, onClose) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(200))
         for _ in 0..<200 {
-            silent.append(
-                try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                    .connect(host: "127.0.0.1", port: test.server.port).get())
+            let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(host: "127.0.0.1", port: test.server.port).get()
+            channel.closeFuture.whenComplete { _ in onClose.yield() }
+            silent.append(channel)
         }
+        // The server has looked at all of them when it has closed all that are too many.
+        var ends = closed.makeAsyncIterator()
+        for _ in 0..<180 { await ends.next() }
         let node = try TestNode("alpha", port: test.server.port)
         let reply = try await node.client.register(
             node.registration(authKey: try await test.authKey()))

@@ -40,6 +40,36 @@ import Testing
         #expect(version == 131)
     }
 
+    @Test("A client that no longer answers is dropped, one that does is kept")
+    func vanishedClient() throws {
+        let pair = try TransportPair()
+        try pair.accept()
+        try pair.run()
+        #expect(try pair.open())
+        for _ in 0..<20 {
+            pair.server.embeddedEventLoop.advanceTime(by: .seconds(46))
+            try pair.run()
+        }
+        #expect(pair.server.isActive)
+        pair.server.embeddedEventLoop.advanceTime(by: .seconds(46))
+        pair.server.embeddedEventLoop.advanceTime(by: .seconds(16))
+        // Its streams get a moment to end.
+        pair.server.embeddedEventLoop.advanceTime(by: .seconds(6))
+        #expect(!pair.server.isActive)
+    }
+
+    @Test("A connection without requests is not kept")
+    func idle() throws {
+        let pair = try TransportPair()
+        try pair.accept()
+        try pair.run()
+        for _ in 0..<10 {
+            pair.server.embeddedEventLoop.advanceTime(by: .seconds(40))
+            try pair.run()
+        }
+        #expect(!pair.server.isActive)
+    }
+
     @Test("Clients older than the early payload get none")
     func noEarlyPayload() throws {
         let pair = try TransportPair(version: 48)

@@ -96,6 +96,23 @@ final class TransportPair {
         return true
     }
 
+    /// Opens a stream that stays open; false when that fails.
+    func open() throws -> Bool {
+        guard case .success(let multiplexer) = outcome else { return false }
+        let stream = multiplexer.createStreamChannel { $0.eventLoop.makeSucceededVoidFuture() }
+        stream.assumeIsolated().whenSuccess { channel in
+            let headers = HPACKHeaders([
+                (":method", "POST"), (":scheme", "https"), (":path", "/machine/map"),
+                (":authority", "mesh.example.org"),
+            ])
+            channel.writeAndFlush(
+                HTTP2Frame.FramePayload.headers(.init(headers: headers)), promise: nil)
+        }
+        client.embeddedEventLoop.run()
+        try run()
+        return true
+    }
+
     /// Sends `body` on a new stream and returns what came back.
     func echo(_ body: [UInt8]) throws -> [UInt8] {
         guard case .success(let multiplexer) = outcome else { return [] }
