@@ -107,6 +107,7 @@ extension PacketLoop {
                     presharedKey: plainPeers[peer.nodeKey]?.presharedKey,
                     allowedIPs: peer.allowedIPs, persistentKeepalive: keepalive), at: now)
             var entry = PeerTable.Entry(desired: peer)
+            entry.isUnfiltered = plainPeers[peer.nodeKey] != nil
             if peer.isWireGuardOnly {
                 let isNew = peers[index.number]?.desired.endpoints != peer.endpoints
                 let heard = isNew ? nil : peers[index.number]?.plainEndpoint

@@ -138,6 +138,7 @@ extension PacketLoop {
         if packet.icmp == .echoReply, !tunnelPings.isEmpty, takeEchoReply(bytes, packet) {
             return false
         }
+        if peers[peer.number]?.isUnfiltered == true { return true }
         switch filter.checkInbound(packet) {
         case .accept: break
         case .drop(let reason):

@@ -7,6 +7,9 @@ struct PeerTable {
         var desired: DesiredPeer
         /// Where a plain WireGuard peer was heard last, or was said to be.
         var plainEndpoint: Endpoint?
+        /// Set through `wg` by root, who filters its packets by the host's firewall: the network's
+        /// rules know nothing of it.
+        var isUnfiltered = false
     }
 
     private(set) var entries: [Entry?] = []

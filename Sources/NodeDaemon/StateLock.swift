@@ -17,7 +17,8 @@ struct StateLock: ~Copyable {
         guard flock(raw, LOCK_EX | LOCK_NB) == 0 else {
             close(raw)
             throw StateError(
-                description: "another skein daemon is already running with the state folder \(folder)")
+                description:
+                    "another skein daemon is already running with the state folder \(folder)")
         }
         file = Descriptor(owning: raw)
     }

@@ -104,11 +104,17 @@ struct StateFiles: Sendable {
 
     func save(_ state: StoredState) throws(StateError) { try write(state.jsonBytes, statePath) }
 
-    /// The last network map; nil when there is none or it is unreadable, which costs no more than
-    /// waiting for the server.
+    /// The last network map; nil when there is none. A damaged one costs no more than waiting for the
+    /// server, and is replaced by what that sends.
     func loadMap() throws(StateError) -> MapResponse? {
         guard let bytes = try read(mapPath) else { return nil }
-        return try? MapResponse(jsonBytes: bytes)
+        do {
+            return try MapResponse(jsonBytes: bytes)
+        } catch {
+            throw StateError(
+                description:
+                    "the stored network map \(mapPath) is damaged; waiting for the server's")
+        }
     }
 
     func save(_ map: NetworkMap) throws(StateError) { try write(map.asResponse.jsonBytes, mapPath) }
