@@ -32,11 +32,13 @@ package enum ControlHTTP2 {
         return configuration
     }
 
-    /// A node that vanished is noticed within a minute; a connection without requests is not kept,
-    /// because anyone can open one.
+    /// A connection without requests is not kept, because anyone can open one.
     static var management: NIOHTTP2ServerConnectionManagementHandler.Configuration {
         .init(
-            maxIdleTime: .minutes(5), maxAge: nil, maxGraceTime: .seconds(5),
-            keepalive: .init(pingInterval: .seconds(45), ackTimeout: .seconds(15)))
+            maxIdleTime: .minutes(5), maxAge: nil, maxGraceTime: .seconds(5), keepalive: nil)
     }
+
+    /// A node that vanished is noticed within a minute.
+    static let pingAfter = TimeAmount.seconds(45)
+    static let pingAnswer = TimeAmount.seconds(15)
 }

@@ -86,6 +86,9 @@ extension ChannelPipeline.SynchronousOperations {
             inboundStreamInitializer: streamInitializer)
         try addHandler(http2)
         try addHandler(manager)
+        try addHandler(
+            ConnectionWatch(
+                pingAfter: ControlHTTP2.pingAfter, answerWithin: ControlHTTP2.pingAnswer))
         // The channel was active before it came in, and it starts its timers when that happens.
         manager.channelActive(context: try context(handler: manager))
     }

@@ -53,8 +53,6 @@ import Testing
         #expect(pair.server.isActive)
         pair.server.embeddedEventLoop.advanceTime(by: .seconds(46))
         pair.server.embeddedEventLoop.advanceTime(by: .seconds(16))
-        // Its streams get a moment to end.
-        pair.server.embeddedEventLoop.advanceTime(by: .seconds(6))
         #expect(!pair.server.isActive)
     }
 
@@ -163,10 +161,8 @@ import Testing
         let pair = try TransportPair()
         try pair.accept()
         try pair.run()
-        #expect(throws: ControlTransportError.record(.notAuthentic)) {
-            try pair.server.writeInbound(
-                ByteBuffer(bytes: [4, 0, 20] + [UInt8](repeating: 1, count: 20)))
-        }
+        try pair.server.writeInbound(
+            ByteBuffer(bytes: [4, 0, 20] + [UInt8](repeating: 1, count: 20)))
         #expect(!pair.server.isActive)
     }
 
@@ -175,9 +171,8 @@ import Testing
         let pair = try TransportPair()
         try pair.accept()
         try pair.run()
-        #expect(throws: ControlTransportError.record(.truncated(have: 3))) {
-            try pair.server.writeInbound(ByteBuffer(bytes: [4, 0, 3, 1, 2, 3]))
-        }
+        try pair.server.writeInbound(ByteBuffer(bytes: [4, 0, 3, 1, 2, 3]))
+        #expect(!pair.server.isActive)
     }
 }
 
