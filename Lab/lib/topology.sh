@@ -44,7 +44,7 @@ namespace() {
     ip netns exec "$1" sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 \
         net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_redirects=0 \
         net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0
-    mkdir -p "/run/lab/$1"
+    mkdir -p "/run/lab/$1/wireguard"
     : >"/run/lab/$1/resolv.conf"
 }
 

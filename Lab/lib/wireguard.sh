@@ -5,7 +5,6 @@
 wireguard_go() {
     local host=$1 interface=$2 port=${3:-51820}
     need wireguard-go wg
-    mkdir -p /run/wireguard
     (umask 077 && wg genkey >"/run/lab/$host/$interface.key")
     launch "$interface" "$host" env WG_PROCESS_FOREGROUND=1 wireguard-go -f "$interface"
     await 5 on "$host" wg show "$interface"

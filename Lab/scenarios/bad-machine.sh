@@ -22,7 +22,7 @@ complains tun-taken 10 "skein0"
 on alice ip link delete skein0
 
 step "the UDP port is taken"
-launch squatter alice python3 "$LAB/tools/udp.py" reflect "$SKEIN_PORT"
+launch squatter alice "$PYTHON" "$LAB/tools/udp.py" reflect "$SKEIN_PORT"
 taken() { on alice ss -uln | grep -q ":$SKEIN_PORT "; }
 await 5 taken
 daemon port-taken --tun skein0 --port "$SKEIN_PORT"

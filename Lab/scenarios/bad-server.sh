@@ -6,7 +6,7 @@
 #    alice --- internet --- mesh (server, later)
 #                  \------- web (a web server, with and without TLS)
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
-budget 60
+budget 100
 need python3 openssl
 
 host alice
@@ -16,7 +16,7 @@ publish web.test web
 try() { skein alice up --login-server "$1" --auth-key nonsense --hostname alice --timeout "${2:-4s}"; }
 
 certificate web web.test
-launch http web python3 -m http.server --directory /run/lab/web 80
+launch http web "$PYTHON" -m http.server --directory /run/lab/web 80
 launch https web openssl s_server -quiet -accept 443 -www -key /run/lab/web/key.pem -cert /run/lab/web/cert.pem
 await 5 on alice curl -fsS http://web.test/cert.pem
 await 5 on alice curl -fsSk https://web.test/

@@ -14,7 +14,7 @@ host alice
 host mallory
 start server
 before=$(memory_kb mesh)
-launch mallory mallory python3 "$LAB/tools/hostile.py" 1 60 half-open "${ADDRESS[mesh]}:8080" 10000
+launch mallory mallory "$PYTHON" "$LAB/tools/hostile.py" 1 60 half-open "${ADDRESS[mesh]}:8080" 10000
 opened() { grep -q "opened" "$LOGS/mallory.log"; }
 await 30 opened
 step "$(tail -1 "$LOGS/mallory.log"); server $before → $(memory_kb mesh) kB"

@@ -19,7 +19,7 @@ server_before=$(memory_kb mesh) node_before=$(memory_kb alice)
 attack() { # KIND TARGET KIND TARGET: two at the same time
     local kinds=()
     while (($# > 0)); do
-        on mallory timeout 20 python3 "$LAB/tools/hostile.py" "$SEED" 5 "$1" "$2" >>"$LOGS/mallory.log" & kinds+=($!)
+        on mallory timeout 20 "$PYTHON" "$LAB/tools/hostile.py" "$SEED" 5 "$1" "$2" >>"$LOGS/mallory.log" & kinds+=($!)
         shift 2
     done
     wait "${kinds[@]}"

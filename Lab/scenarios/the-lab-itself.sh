@@ -6,7 +6,7 @@
 #   cone1 -- [cone] --+    |  |    +-- [udp-blocked]- shut1
 #                        one  two  +-- [carrier] -- [easy] -- deep1
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
-budget 30
+budget 60
 need python3
 
 ipv6
@@ -20,7 +20,7 @@ router hardB hard && host hard2 hardB
 router shutA udp-blocked && host shut1 shutA
 router carrierA carrier && router deepA easy carrierA && host deep1 deepA
 
-udp() { on "$1" python3 "$LAB/tools/udp.py" "${@:2}"; }
+udp() { on "$1" "$PYTHON" "$LAB/tools/udp.py" "${@:2}"; }
 mapped() { udp "$1" mapped 41641 "${ADDRESS[one]}:3478" "${ADDRESS[two]}:3478"; }
 ports() { mapped "$1" | cut -d' ' -f2 | sort -u | wc -l; }
 # Both ends send to what they believe is the other's port.
@@ -32,8 +32,8 @@ punched() {
     return $status
 }
 
-launch one one python3 "$LAB/tools/udp.py" reflect 3478
-launch two two python3 "$LAB/tools/udp.py" reflect 3478
+launch one one "$PYTHON" "$LAB/tools/udp.py" reflect 3478
+launch two two "$PYTHON" "$LAB/tools/udp.py" reflect 3478
 await 5 mapped one
 
 step "easy and cone keep one port for all destinations, hard does not, blocked passes nothing"
@@ -62,7 +62,7 @@ refused punched hard1 hard2 "$(at hard1)" "$(at hard2)" 1
 punched cone1 hard1 "$(at cone1)" "$(at hard1)"
 
 step "strangers are kept out, and leave no trace that would take a port"
-launch stranger two python3 "$LAB/tools/udp.py" punch 5000 "$(public_address easy2):5001" 1
+launch stranger two "$PYTHON" "$LAB/tools/udp.py" punch 5000 "$(public_address easy2):5001" 1
 refused udp easy2 listen 5001 1
 await 3 gone stranger
 [[ $(udp easy2 mapped 5001 "${ADDRESS[two]}:3478" | cut -d' ' -f2) == 5001 ]] || fail "the port was taken"

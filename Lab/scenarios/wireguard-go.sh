@@ -28,7 +28,7 @@ step "ours and theirs"
 start server
 join alice
 key=$(on alice "$SKEIN_BIN/skein" --socket /run/lab/alice/skein.sock status --json | jq -r .Self.PublicKey)
-key=$(python3 -c 'import base64, sys; print(base64.b64encode(bytes.fromhex(sys.argv[1])).decode())' "${key#nodekey:}")
+key=$("$PYTHON" -c 'import base64, sys; print(base64.b64encode(bytes.fromhex(sys.argv[1])).decode())' "${key#nodekey:}")
 # Our filter lets in what is for the node's own addresses, so the peer is told of those.
 own=$(address4 alice)/32,$(address6 alice)/128
 theirs() { # ENDPOINT…: wireguard-go with a new key, and both ends told of each other
