@@ -30,12 +30,13 @@ package actor CoordinationOwner {
     var nextSession: UInt64 = 0
     private var loginWaiters: [PendingLoginID: [UInt64: CheckedContinuation<Void, Never>]] = [:]
     private var nextWaiter: UInt64 = 0
-    /// Called for each node that is removed.
+    /// Called for each node that is removed or whose key expired.
     private let nodeRemoved: @Sendable (NodeKey) -> Void
 
     // Time
-    private let alarm: AsyncStream<Void>
-    private let alarmPull: AsyncStream<Void>.Continuation
+    private var sleep: Task<Void, Never>?
+    /// How often `run` has looked at the clock.
+    private(set) var timerRounds = 0
 
     private struct Batch {
         var changes: [Change] = []
@@ -54,7 +55,6 @@ package actor CoordinationOwner {
         self.nodeRemoved = nodeRemoved
         coordinator = Coordinator(
             state: try await storage.load(), settings: settings, at: clock.now)
-        (alarm, alarmPull) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     // MARK: Deciding
@@ -95,7 +95,7 @@ package actor CoordinationOwner {
         }
         batch.changes += changes
         batch.events += events
-        alarmPull.yield()
+        pullAlarm()
         try await withCheckedThrowingContinuation { waiter in
             batch.waiters.append(waiter)
             if committing == nil { committing = Task { await self.commitAll() } }
@@ -140,7 +140,7 @@ package actor CoordinationOwner {
 
     private func deliver(_ events: [CoordinationEvent]) {
         guard !events.isEmpty else { return }
-        alarmPull.yield()
+        pullAlarm()
         noteInSessions(events)
         for event in events {
             switch event {
@@ -149,7 +149,14 @@ package actor CoordinationOwner {
                     waiter.resume()
                 }
             case .nodeRemoved(let node): nodeRemoved(node.nodeKey)
-            case .nodeChanged, .userChanged: break
+            case .nodeChanged(let id, let aspects):
+                // A node whose key is no good any more has nothing to do at the relay either.
+                if aspects.contains(.whole), let node = coordinator.state.nodes[id],
+                    node.isExpired(at: clock.now.wall)
+                {
+                    nodeRemoved(node.nodeKey)
+                }
+            case .userChanged: break
             }
         }
     }
@@ -219,11 +226,12 @@ package actor CoordinationOwner {
     // MARK: Time
 
     /// The next deadline may have changed.
-    func pullAlarm() { alarmPull.yield() }
+    func pullAlarm() { sleep?.cancel() }
 
     /// Does what falls due until the task is cancelled.
     func run() async {
         while !Task.isCancelled {
+            timerRounds += 1
             let now = clock.now
             if let deadline = coordinator.nextDeadline(at: now) {
                 if deadline <= now.monotonic {
@@ -246,18 +254,17 @@ package actor CoordinationOwner {
         }
     }
 
+    /// Nothing can happen between the look at the deadline and the beginning of the sleep, because
+    /// both run on this actor without a pause.
     private func sleepUntilAlarm(atMost pause: Nanoseconds) async {
-        let alarm = alarm
-        await withTaskGroup { group in
-            group.addTask {
-                for await _ in alarm { return }
-            }
-            group.addTask {
-                // Ended by cancellation when the alarm comes first.
-                _ = try? await Task.sleep(for: .nanoseconds(pause.count))
-            }
-            await group.next()
-            group.cancelAll()
+        // Cancelling the sleep is how the alarm ends it, so that error carries no news.
+        let sleep = Task { _ = try? await Task.sleep(for: .nanoseconds(pause.count)) }
+        self.sleep = sleep
+        await withTaskCancellationHandler {
+            await sleep.value
+        } onCancel: {
+            sleep.cancel()
         }
+        self.sleep = nil
     }
 }
