@@ -16,12 +16,12 @@ package struct AddressFamilies: OptionSet, Sendable {
 /// others see them, whether the NAT varies them by destination, how far each relay is and which of
 /// them should be our home.
 ///
-/// A *full* report asks every region, up to five times in each family; an *incremental* one, made when
-/// there was a full one in the last five minutes, the nearest three and home. A *quick* one asks two
-/// servers and ends with the first answer; it only renews our endpoints. Retries that would teach
-/// nothing are not sent. When enough regions have answered, the rest get as long again as
-/// the slowest took (twice that in a full report). When none has answered after 3 s, UDP is taken to be blocked
-/// and the driver is asked for the latency of the relays by other means.
+/// A *full* report asks every region, up to five times in each family; an *incremental* one, made
+/// when there was a full one in the last five minutes, the nearest three and home. A *quick* one asks
+/// two servers and ends with the first answer; it only renews our endpoints. Retries that would teach
+/// nothing are not sent. When enough regions have answered, the rest get as long again as the slowest
+/// of them took, or twice that in a full report. When none has answered after 3 s, UDP is taken to be
+/// blocked and the driver is asked for the latency of the relays by other means.
 ///
 /// Requests must leave by the socket that carries the node's data, or the mapping seen is not that
 /// of the data. While `startRefreshing` is in force a report is made every 20 to 26 s.

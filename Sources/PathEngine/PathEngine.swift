@@ -5,31 +5,34 @@ package import NetTypes
 /// Finds and keeps the best path to each peer of a node (Tailscale's disco protocol).
 ///
 /// **The relay is always there, a direct path is won.** Traffic to a peer starts by the relay at
-/// once. At the same moment a *discovery round* begins: every *candidate* (endpoints from the netmap,
-/// from the peer's CallMeMaybe, sources of its valid packets) is pinged at 0, 50, 150, 350 and
-/// 750 ms, and a CallMeMaybe by relay asks the peer to do the same, with the endpoints that are known
-/// now. If those may have lost their NAT mapping, fresh ones are asked for and a second CallMeMaybe
-/// follows when they differ. Two packets that cross in this way open both NATs. Rounds go on, ever
-/// more slowly, while traffic flows without a direct path.
+/// once. At the same moment a *discovery round* begins: every *candidate* (endpoints from the
+/// netmap, from the peer's CallMeMaybe, sources of its valid packets) is pinged at 0, 50, 150, 350
+/// and 750 ms, and a CallMeMaybe by relay asks the peer to do the same, with the endpoints that are
+/// known now. If those may have lost their NAT mapping, fresh ones are asked for and a second
+/// CallMeMaybe follows when they differ. Two packets that cross in this way open both NATs. Rounds
+/// go on, ever more slowly, while traffic flows without a direct path.
 ///
 /// **Triggered checks.** A valid ping from a candidate that has not proven itself is answered and
 /// pinged back at once, so that both sides learn of a path in the same round trip. A CallMeMaybe is
 /// answered by pings and, unless the peer has just been told, by our own.
 ///
 /// **Proof.** Only a pong (a round trip of ours) selects a path. A selected path is *trusted* and
-/// carries traffic alone for 6.5 s after a pong or after data that came on it; heartbeats renew this
-/// every 3 s while the session is active, that is, until 45 s after the last packet we sent. An idle peer gets nothing.
+/// carries traffic alone for 6.5 s after a pong or after data that came on it; heartbeats renew
+/// this every 3 s while the session is active, that is, until 45 s after the last packet we sent. An
+/// idle peer gets nothing.
 ///
 /// **Choice.** Of the paths that answer, the one of least cost (`PathScore`: smoothed round trip,
-/// weighed by kind of address) is selected; another takes over only when it is better by a margin. The
-/// second best is pinged every 12 s, so that its NAT mapping lives.
+/// weighed by kind of address) is selected; another takes over only when it is better by a margin.
+/// The second best is pinged every 12 s, so that its NAT mapping lives.
 ///
-/// **Doubt.** When a packet sent on a trusted path is not followed by anything on that path within
-/// the time of two round trips (100 ms at least), or a heartbeat is not answered within a second, or
-/// the peer starts to speak from elsewhere, the path is *verified*: pinged at 0, 100, 350 … ms. No
-/// answer within the same patience, and it *fails*: the relay carries a copy of everything and a
-/// discovery round with CallMeMaybe begins. A pong ends the doubt at once; five seconds without one
-/// and the path is given up.
+/// **Doubt.** A trusted path is *verified*, that is, pinged at 0, 100, 350 ms and so on, when a
+/// packet sent on it is not followed by anything that comes on it within the usual round trip
+/// (100 ms at least, longer where such doubts proved wrong), when a heartbeat is not answered within
+/// a second, or when the peer starts to speak from elsewhere. Without an answer in the same time it
+/// *fails*: the relay carries a copy of everything and a discovery round with CallMeMaybe begins.
+/// While data still comes in on it, three lost pings are needed. Data that comes by relay alone
+/// shows that the peer has found the path to fail: we follow at once. A pong ends the doubt; after
+/// five seconds without one the path is given up.
 ///
 /// **What is believed.** Disco messages are opened only from disco keys of peers. A relayed one must
 /// come from the node that owns the key; a ping that names a node must name that one; a pong must
@@ -37,8 +40,8 @@ package import NetTypes
 /// (`PathTiming`).
 ///
 /// **Driving it.** One owner. After each call drain `pollTransmit` and `pollEvent`, then sleep until
-/// `nextDeadline` and call `handleTimeout`. `route` and `noteReceived` are for every packet: constant
-/// time, no allocation. Peers are named by small integers that the caller chooses.
+/// `nextDeadline` and call `handleTimeout`. `route` and `noteReceived` are for every packet:
+/// constant time, no allocation. Peers are named by small integers that the caller chooses.
 package struct PathEngine<Random: RandomNumberGenerator>: ~Copyable {
     let nodeKey: NodeKey
     let discoKey: PrivateKey<DiscoKind>

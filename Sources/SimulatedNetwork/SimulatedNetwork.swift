@@ -134,6 +134,11 @@ package struct SimulatedNetwork {
         cutPairs.insert([other.index, one.index])
     }
 
+    /// The same in one direction only.
+    package mutating func cut(from one: HostID, to other: HostID) {
+        cutPairs.insert([one.index, other.index])
+    }
+
     package mutating func mend(_ one: HostID, _ other: HostID) {
         cutPairs.remove([one.index, other.index])
         cutPairs.remove([other.index, one.index])

@@ -48,12 +48,14 @@ enum PathTiming {
     /// the verification may take before the relay carries a copy of everything.
     static var patienceMin: Nanoseconds { .milliseconds(100) }
     static var patienceMax: Nanoseconds { .seconds(1) }
+    /// However calm, a path on which nothing comes back is verified this often while it is used.
+    static var calmPatienceMax: Nanoseconds { .milliseconds(500) }
     /// How long an answer to a heartbeat may take before the path is verified.
     static var heartbeatPatience: Nanoseconds { .seconds(1) }
     /// A path that fails to answer for this long is given up; the relay alone carries the traffic.
     static var verificationTimeout: Nanoseconds { .seconds(5) }
-    /// A path on which only data comes in is doubted after this many lost pings in a row.
-    static var missedPingsMax: Int { 3 }
+    /// A path on which data still comes in fails when more than this many pings in a row are lost.
+    static var missedPingsMax: Int { 2 }
     /// Time until the next verification ping, when `sent` have gone out.
     static func verificationGap(after sent: Int) -> Nanoseconds {
         switch sent {

@@ -97,7 +97,7 @@ extension Peer {
     }
 
     private var calmPatience: Nanoseconds {
-        min(patience * selection.calm, PathTiming.patienceMax)
+        max(patience, min(patience * selection.calm, PathTiming.calmPatienceMax))
     }
 
     /// The peer speaks from elsewhere: maybe it has moved. One ping tells whether the selected path
@@ -108,10 +108,15 @@ extension Peer {
     }
 
     /// The peer sends by relay, so it doubts the direct path or has given it up: our packets go both
-    /// ways until a pong shows that it was wrong.
+    /// ways until a pong shows that it was wrong. While its packets come directly as well, it may
+    /// be that only ours are lost: then lost pings decide.
     mutating func noteRelayedData(at now: MonotonicInstant) {
-        guard isDirect(at: now), now - activity.lastProofAt >= calmPatience else { return }
-        doubtSelection(at: now)
+        guard isDirect(at: now), selection.verification == nil else { return }
+        if now - activity.lastProofAt >= calmPatience {
+            doubtSelection(at: now)
+        } else if now - selection.lastPongAt >= calmPatience {
+            selection.beginVerification(at: now)
+        }
     }
 
     private mutating func verify(

@@ -4,10 +4,11 @@ import NetTypes
 struct Selection {
     private(set) var endpoint: Endpoint?
     private(set) var trustedUntil = MonotonicInstant.never
+    private(set) var lastPongAt = MonotonicInstant.never
     /// Runs while the path is in doubt.
     private(set) var verification: Verification?
     var heartbeat = Heartbeat()
-    /// Multiplies the patience with which answers are awaited. Doubles each time that a doubt proves
+    /// Multiplies the patience with which answers are awaited, up to half a second. Doubles each time that a doubt proves
     /// wrong without data in return, as on a one-way stream; data in return resets it.
     var calm: Int64 = 1
 
@@ -37,6 +38,7 @@ struct Selection {
     /// A pong came on the path.
     mutating func prove(at now: MonotonicInstant) {
         trustedUntil = now + PathTiming.trustDuration
+        lastPongAt = now
         verification = nil
         heartbeat = Heartbeat(nextAt: now + PathTiming.heartbeatInterval, awaitedSince: nil)
     }

@@ -1,0 +1,56 @@
+import NetTypes
+
+// What is done for every packet: constant time, no allocation.
+extension Peer {
+    /// A packet is about to leave. Returns its route, and when `service` should be called next if that
+    /// is earlier than was thought.
+    @inline(__always)
+    mutating func noteSend(at now: MonotonicInstant) -> (route: PathRoute, due: MonotonicInstant?) {
+        activity.lastSentAt = now
+        var due: MonotonicInstant?
+        if !activity.isActive {
+            deadline = now
+            due = now
+        } else if activity.firstUnansweredAt <= activity.lastProofAt {
+            due = noteUnanswered(at: now)
+        }
+        return (route(at: now), due)
+    }
+
+    @inline(__always)
+    func route(at now: MonotonicInstant) -> PathRoute {
+        let direct = selection.endpoint
+        if direct != nil, now <= selection.trustedUntil {
+            return PathRoute(direct: direct, relayRegion: nil)
+        }
+        return PathRoute(direct: direct, relayRegion: relayRegion)
+    }
+
+    /// The first packet since the peer was last heard: silence is judged from here on.
+    private mutating func noteUnanswered(at now: MonotonicInstant) -> MonotonicInstant? {
+        activity.firstUnansweredAt = now
+        guard selection.endpoint != nil, selection.verification == nil, let doubt = doubtDeadline,
+            let known = deadline, doubt < known
+        else { return nil }
+        deadline = doubt
+        return doubt
+    }
+
+    /// Authentic data came. Returns false when that was not on the selected path, or by relay while
+    /// there is none, and needs a closer look.
+    @inline(__always)
+    mutating func noteReceived(from source: PacketSource, at now: MonotonicInstant) -> Bool {
+        activity.lastReceivedAt = now
+        switch source {
+        case .direct(let endpoint):
+            guard endpoint == selection.endpoint else { return false }
+            activity.lastProofAt = now
+            activity.lastDirectDataAt = now
+            selection.noteData(at: now)
+            return true
+        case .relay(let region, _):
+            if lastRelayRegion != region { lastRelayRegion = region }
+            return !isDirect(at: now)
+        }
+    }
+}
