@@ -59,11 +59,11 @@ extension PathEngine {
         reschedule(index, at: now)
     }
 
-    /// The relay says that the peer is not connected to the region.
+    /// The relay says that the peer is not connected to the region. From its home that may mean that
+    /// the netmap is behind; then the region through which it last spoke is used instead.
     package mutating func noteRelayPeerGone(_ nodeKey: NodeKey, region: Int) {
-        guard let index = indicesByNodeKey[nodeKey], peers[index]?.lastRelayRegion == region else {
-            return
-        }
-        peers[index]?.lastRelayRegion = nil
+        guard let index = indicesByNodeKey[nodeKey], let peer = peers[index] else { return }
+        if peer.lastRelayRegion == region { peers[index]?.lastRelayRegion = nil }
+        if peer.configuration.homeRelay == region { peers[index]?.isHomeGone = true }
     }
 }

@@ -163,6 +163,27 @@ struct BeliefTests {
         #expect(gone.isUnreachable)
     }
 
+    @Test("a peer whose home says it is not there is sought where it last spoke, until home has it")
+    func goneFromHome() {
+        var bench = Bench()
+        func relayRegion(_ bench: inout Bench) -> Int? {
+            bench.engine.route(for: 0, at: bench.now).relayRegion
+        }
+        bench.engine.noteReceived(
+            from: 0, source: .relay(region: 5, node: bench.peerNode), at: bench.now)
+        let home = relayRegion(&bench)
+        bench.engine.noteRelayPeerGone(bench.peerNode, region: 1)
+        let other = relayRegion(&bench)
+        bench.engine.noteRelayPeerGone(bench.peerNode, region: 5)
+        let nowhereElse = relayRegion(&bench)
+        bench.engine.noteReceived(
+            from: 0, source: .relay(region: 1, node: bench.peerNode), at: bench.now)
+        bench.engine.noteReceived(
+            from: 0, source: .relay(region: 5, node: bench.peerNode), at: bench.now)
+        let back = relayRegion(&bench)
+        #expect([home, other, nowhereElse, back] == [1, 5, 1, 1])
+    }
+
     @Test("candidates, pings and queues stay within their bounds whatever a peer sends")
     func bounds() {
         var bench = Bench()

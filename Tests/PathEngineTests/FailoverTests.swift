@@ -29,12 +29,10 @@ struct FailoverTests {
         "a cut direct path is bridged by the relay: half a second at the most",
         arguments: [[Place.easy, .easy], [.open, .open], [.open, .hard], [.carrier, .easy]])
     func cut(places: [Place]) {
-        var gaps: [Nanoseconds] = []
         for seed: UInt64 in 1...25 {
             let mesh = connected(seed, places)
             mesh.network.cut(mesh.nodes[0].host, mesh.nodes[1].host)
-            let gap = longestSilence(mesh, for: .seconds(10))
-            gaps.append(gap)
+            let gap = longestSilence(mesh, for: .seconds(6))
             #expect(gap <= .milliseconds(500), "seed \(seed), \(places): \(gap.inMilliseconds) ms")
             let isDirect = mesh.isDirect(0, 1) || mesh.isDirect(1, 0)
             #expect(!isDirect, "seed \(seed), \(places)")
@@ -77,7 +75,7 @@ struct FailoverTests {
             for (from, to) in [(0, 1), (1, 0)] {
                 let mesh = connected(seed, [.easy, .easy])
                 mesh.network.cut(from: mesh.nodes[from].host, to: mesh.nodes[to].host)
-                let gap = longestSilence(mesh, for: .seconds(10))
+                let gap = longestSilence(mesh, for: .seconds(5))
                 #expect(
                     gap <= .seconds(1), "seed \(seed), from \(from): \(gap.inMilliseconds) ms")
             }
@@ -186,7 +184,7 @@ struct FailoverTests {
 
     @Test("a better path takes over, and near-equal ones do not flap")
     func calm() {
-        for seed: UInt64 in 1...5 {
+        for seed: UInt64 in 1...3 {
             let mesh = Mesh(seed: seed)
             let jittery = SimulatedNetwork.Link(delay: .milliseconds(10), jitter: .milliseconds(4))
             for index in 1...2 {
@@ -196,7 +194,7 @@ struct FailoverTests {
             }
             mesh.start()
             mesh.run(for: .seconds(1))
-            mesh.exchange(0, 1, every: .milliseconds(100), for: .minutes(10))
+            mesh.exchange(0, 1, every: .milliseconds(200), for: .minutes(10))
             let changes = mesh.nodes[0].events.filter {
                 if case .pathChanged = $0 { true } else { false }
             }

@@ -28,11 +28,11 @@ struct RandomScriptTests {
         NodeKey(Bytes32(Array(repeating: UInt8(number + 1), count: 32)))
     }
 
-    @Test("deadlines move on, routes make sense and silence follows, in 60 random lives")
+    @Test("deadlines move on, routes make sense and silence follows, in 40 random lives")
     func lives() {
         let own = privateKey(1, DiscoKind.self)
         let discos = (0..<3).map { privateKey(UInt64(10 + $0), DiscoKind.self).publicKey }
-        for seed: UInt64 in 1...60 {
+        for seed: UInt64 in 1...40 {
             var random = SeededRandom(seed: seed)
             var engine = PathEngine(
                 nodeKey: nodeKey(9), discoKey: own, random: SeededRandom(seed: seed ^ 77))

@@ -8,6 +8,7 @@ extension PathEngine {
     ) {
         precondition((0..<PathTiming.peersMax).contains(index), "peer index out of range")
         while peers.count <= index { peers.append(nil) }
+        guard peers[index]?.configuration != configuration else { return }
         if let old = peers[index]?.configuration {
             let isSameMachine =
                 old.nodeKey == configuration.nodeKey
@@ -16,6 +17,7 @@ extension PathEngine {
         }
         if let old = peers[index]?.configuration {
             peers[index]?.configuration = configuration
+            if old.homeRelay != configuration.homeRelay { peers[index]?.isHomeGone = false }
             if old.discoKey != configuration.discoKey {
                 // The peer has restarted. It cannot open what we sealed before, and may be elsewhere.
                 peers[index]?.box = nil

@@ -26,6 +26,13 @@ extension Peer {
         return PathRoute(direct: direct, relayRegion: relayRegion)
     }
 
+    /// Something of the peer came through the region.
+    @inline(__always)
+    mutating func noteRelay(_ region: Int) {
+        if lastRelayRegion != region { lastRelayRegion = region }
+        if isHomeGone, region == configuration.homeRelay { isHomeGone = false }
+    }
+
     /// The first packet since the peer was last heard: silence is judged from here on.
     private mutating func noteUnanswered(at now: MonotonicInstant) -> MonotonicInstant? {
         activity.firstUnansweredAt = now
@@ -49,7 +56,7 @@ extension Peer {
             selection.noteData(at: now)
             return true
         case .relay(let region, _):
-            if lastRelayRegion != region { lastRelayRegion = region }
+            noteRelay(region)
             return !isDirect(at: now)
         }
     }

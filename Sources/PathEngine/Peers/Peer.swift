@@ -30,6 +30,8 @@ struct Peer {
     var pongBudget = TokenBucket(burst: 200, interval: .milliseconds(20))
     /// The region through which the peer's packets last came.
     var lastRelayRegion: Int?
+    /// The relay of the peer's home says that it is not there: the netmap may be behind.
+    var isHomeGone = false
     /// The last source of data that was not the selected path, looked at once a second.
     var lastOtherSource: Endpoint?
     var lastOtherSourceAt = MonotonicInstant.never
@@ -54,7 +56,11 @@ struct Peer {
     }
 
     var canProbe: Bool { !configuration.discoKey.isZero }
-    var relayRegion: Int? { configuration.homeRelay ?? lastRelayRegion }
+    var relayRegion: Int? {
+        isHomeGone
+            ? lastRelayRegion ?? configuration.homeRelay
+            : configuration.homeRelay ?? lastRelayRegion
+    }
 
     /// The direct path carries the peer's traffic alone.
     func isDirect(at now: MonotonicInstant) -> Bool { selection.isTrusted(at: now) }

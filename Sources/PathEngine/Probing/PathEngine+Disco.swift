@@ -67,7 +67,7 @@ extension PathEngine {
         countersStorage.pongsSent += 1
         switch source {
         case .relay(let region, let nodeKey):
-            peers[index]?.lastRelayRegion = region
+            peers[index]?.noteRelay(region)
             // The address by which this protocol calls a relay region.
             let port = UInt16(truncatingIfNeeded: region)
             _ = send(
@@ -94,7 +94,7 @@ extension PathEngine {
             case (.udp(let endpoint), .direct):
                 peers[index]?.notePong(
                     from: endpoint, roundTrip: roundTrip, at: now, into: &actions)
-            case (.relay(let region, _), .relay): peers[index]?.lastRelayRegion = region
+            case (.relay(let region, _), .relay): peers[index]?.noteRelay(region)
             default:
                 // A pong that changed carriers proves nothing.
                 return drop(.wrongCarrier)
@@ -118,7 +118,7 @@ extension PathEngine {
         guard peers[index]?.signalling.received.take(at: now) == true else {
             return drop(.rateLimited)
         }
-        if case .relay(let region, _) = source { peers[index]?.lastRelayRegion = region }
+        if case .relay(let region, _) = source { peers[index]?.noteRelay(region) }
         let usable = endpoints.filter { CandidateFilter.accepts($0, settings) }
         peers[index]?.noteCallMeMaybe(usable, at: now)
         if peers[index]?.isDirect(at: now) == false { answerCallMeMaybe(of: index, at: now) }
