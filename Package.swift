@@ -27,15 +27,11 @@ let external: [String: Target.Dependency] = [
     "NIOHPACK": .product(name: "NIOHPACK", package: "swift-nio-http2"),
     "NIOSSL": .product(name: "NIOSSL", package: "swift-nio-ssl"),
     "HTTPTypes": .product(name: "HTTPTypes", package: "swift-http-types"),
-    "NIOHTTPTypes": .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
-    "NIOHTTPTypesHTTP1": .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
-    "NIOHTTPTypesHTTP2": .product(name: "NIOHTTPTypesHTTP2", package: "swift-nio-extras"),
     "Hummingbird": .product(name: "Hummingbird", package: "hummingbird"),
     "AsyncHTTPClient": .product(name: "AsyncHTTPClient", package: "async-http-client"),
     "GRDB": .product(name: "GRDB", package: "GRDB.swift"),
     "ArgumentParser": .product(name: "ArgumentParser", package: "swift-argument-parser"),
     "Logging": .product(name: "Logging", package: "swift-log"),
-    "Metrics": .product(name: "Metrics", package: "swift-metrics"),
     "ServiceLifecycle": .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
     "UnixSignals": .product(name: "UnixSignals", package: "swift-service-lifecycle"),
     "TOMLKit": .product(name: "TOMLKit", package: "TOMLKit"),
@@ -86,7 +82,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", .upToNextMinor(from: "2.101.2")),
         .package(url: "https://github.com/apple/swift-nio-http2", .upToNextMinor(from: "1.46.0")),
         .package(url: "https://github.com/apple/swift-nio-ssl", .upToNextMinor(from: "2.37.6")),
-        .package(url: "https://github.com/apple/swift-nio-extras", .upToNextMinor(from: "1.35.2")),
         .package(url: "https://github.com/apple/swift-http-types", .upToNextMinor(from: "1.8.0")),
         .package(
             url: "https://github.com/hummingbird-project/hummingbird",
@@ -98,7 +93,6 @@ let package = Package(
         .package(
             url: "https://github.com/apple/swift-argument-parser", .upToNextMinor(from: "1.8.2")),
         .package(url: "https://github.com/apple/swift-log", .upToNextMinor(from: "1.16.2")),
-        .package(url: "https://github.com/apple/swift-metrics", .upToNextMinor(from: "2.13.0")),
         .package(
             url: "https://github.com/swift-server/swift-service-lifecycle",
             .upToNextMinor(from: "2.13.0")),

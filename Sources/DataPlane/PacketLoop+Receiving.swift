@@ -111,8 +111,21 @@ extension PacketLoop {
         case .keepalive(let peer):
             noteAuthentic(peer, from: source)
             return nil
+        case .dropped(.unknownIndex):
+            noteUnknownSession(source)
+            return nil
         case .handled, .dropped: return nil
         }
+    }
+
+    /// Somebody seals for a session that we do not have: most likely a peer that has not noticed that
+    /// this node started anew. A handshake of ours tells it at once; by itself it would go on for 15
+    /// seconds.
+    private mutating func noteUnknownSession(_ source: PacketSource) {
+        guard now >= nextUnknownSessionAt else { return }
+        nextUnknownSessionAt = now + .milliseconds(100)
+        guard let number = paths.peer(at: source), peers[number] != nil else { return }
+        wireGuard.initiateHandshake(with: PeerIndex(number: number), at: now)
     }
 
     mutating func noteAuthentic(_ peer: PeerIndex, from source: PacketSource) {

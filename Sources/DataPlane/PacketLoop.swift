@@ -62,6 +62,8 @@ struct PacketLoop: ~Copyable {
     var plainPeers: [NodeKey: PlainPeer] = [:]
     var configured: [DesiredPeer] = []
     var relayRegions: [RelayRegion] = []
+    /// Strangers must not make us look through all peers for each of their packets.
+    var nextUnknownSessionAt = MonotonicInstant(nanoseconds: 0)
     var pings: [UInt64: @Sendable (PingOutcome) -> Void] = [:]
     var tunnelPings: [TunnelPing] = []
     var nextPingID: UInt64 = 1

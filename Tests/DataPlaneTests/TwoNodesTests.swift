@@ -11,15 +11,18 @@ import UDPSocket
 
 /// A data plane without TUN whose relay is a closure.
 private final class TestNode: Sendable {
-    let key = PrivateKey<NodeKind>()
-    let discoKey = PrivateKey<DiscoKind>()
+    let key: PrivateKey<NodeKind>
+    let discoKey: PrivateKey<DiscoKind>
     let address: IPPrefix
     let port: UInt16
     let dataPlane: DataPlane
 
-    init(_ number: UInt8) throws {
+    /// - Parameter former: The node whose keys, address and port this one takes over.
+    init(_ number: UInt8, after former: TestNode? = nil) throws {
+        key = former?.key ?? PrivateKey()
+        discoKey = former?.discoKey ?? PrivateKey()
         address = IPPrefix(host: .v4(IPv4Address(100, 64, 0, number)))
-        let socket = try UDPSocket(family: .v4)
+        let socket = try UDPSocket(family: .v4, port: former?.port ?? 0)
         port = socket.port
         dataPlane = try DataPlane(
             DataPlane.Setup(
@@ -127,6 +130,30 @@ struct TwoNodesTests {
             let snapshot = await right.dataPlane.snapshot()
             let dropped = snapshot.counters.first { $0.name == "filter-in-dropped" }
             #expect(dropped?.value == 1)
+        }
+    }
+
+    @Test func aPeerThatStartsAnewIsHeardAgainWithoutWaiting() async throws {
+        try await withPair(directly: true) { left, right in
+            guard case .answered = await left.ping(right, isThroughTunnel: true) else {
+                Issue.record("no answer")
+                return
+            }
+            right.dataPlane.stop()
+            let reborn = try TestNode(2, after: right)
+            defer { reborn.dataPlane.stop() }
+            connect(left, reborn)
+            let endpoint = Endpoint(.v4(.loopback), port: left.port)
+            reborn.configure(peers: [left.desired(id: 1, endpoints: [endpoint])])
+            // WireGuard alone would notice after 15 seconds. The first packet is the one that is lost.
+            var outcome = PingOutcome.timedOut
+            for _ in 0..<2 where outcome == .timedOut {
+                outcome = await left.ping(reborn, isThroughTunnel: true)
+            }
+            guard case .answered = outcome else {
+                Issue.record("not heard again: \(outcome)")
+                return
+            }
         }
     }
 
