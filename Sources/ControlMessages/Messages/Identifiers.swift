@@ -39,8 +39,8 @@ extension UserID: JSONReadable, JSONWritable {
 package enum CapabilityVersion {
     /// The oldest that our server serves (release 1.80).
     package static var minimum: Int { 113 }
-    /// What our node says of itself.
-    package static var own: Int { 133 }
+    /// What our node says of itself. From 121 on, peers expect it to understand peer relays.
+    package static var own: Int { 120 }
 }
 
 /// Node or peer capabilities: each key with the raw JSON values attached to it, possibly none.
