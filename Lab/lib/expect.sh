@@ -41,9 +41,16 @@ expect() {
 expect_direct() {
     await "${3:-10}" direct "$1" "$2"
     await "${3:-10}" direct "$2" "$1"
+    await "${3:-10}" bypasses_relay "$1" "$2"
+}
+
+# Whether next to nothing of the traffic between the two touches the relay. News of other nodes may, so
+# one look can be wrong.
+bypasses_relay() {
     local bytes
     bytes=$(bytes_by_relay "$1" "$2")
-    ((bytes < 30000)) || fail "$1 and $2 call their path direct, yet $bytes of 40000 bytes passed the relay"
+    echo "$bytes of 40000 bytes passed the relay"
+    ((bytes < 30000))
 }
 
 # Whether A sends straight to B. The ping keeps the path wanted.

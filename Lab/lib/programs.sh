@@ -61,6 +61,17 @@ forget() {
     unset "PID[$1]"
 }
 
+# Those that a signal ended without our doing.
+fallen_programs() {
+    local name status
+    for name in "${!PID[@]}"; do
+        alive "$name" && continue
+        status=0
+        wait "${PID[$name]}" 2>/dev/null || status=$?
+        ((status < 128)) || echo "$name fell (status $status)"
+    done
+}
+
 end_programs() {
     local name
     for name in "${!PID[@]}"; do

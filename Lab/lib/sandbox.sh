@@ -169,6 +169,12 @@ on_exit() {
         status=1
     fi
     [[ ! -e /run/lab/overdue ]] || FAILURE="stopped after $LAB_LIMIT s, twice its budget; ${FAILURE-}"
+    local fallen
+    fallen=$(fallen_programs)
+    if [[ -n $fallen ]]; then
+        FAILURE="$fallen${FAILURE:+; $FAILURE}"
+        status=1
+    fi
     ((status == 0)) || show_failure "${FAILURE:-exit status $status}" >&"$REPORT" 2>&1
     end_programs
     exit "$status"
