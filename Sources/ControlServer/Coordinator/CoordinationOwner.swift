@@ -28,6 +28,8 @@ package actor CoordinationOwner {
     var sessions: [MapSessionID: MapSessionState] = [:]
     var sessionsByNode: [NodeID: [MapSessionID]] = [:]
     var nextSession: UInt64 = 0
+    /// The message made last for nodes that are not its subject; nil once the network changed.
+    var lastDelta: (pending: PendingChanges, message: SharedMessage?)?
     private var loginWaiters: [PendingLoginID: [UInt64: CheckedContinuation<Void, Never>]] = [:]
     private var nextWaiter: UInt64 = 0
     /// Called for each node that is removed or whose key expired.
@@ -88,6 +90,7 @@ package actor CoordinationOwner {
         _ changes: [Change], events: [CoordinationEvent] = [], at now: Moment
     ) async throws {
         let isIdle = batch.isEmpty && committing == nil
+        lastDelta = nil
         let events = events + coordinator.apply(changes, at: now)
         if changes.isEmpty, isIdle {
             deliver(events)
@@ -129,6 +132,7 @@ package actor CoordinationOwner {
         do {
             let state = try await storage.load()
             coordinator.replaceState(state, at: clock.now)
+            lastDelta = nil
         } catch {
             logger.critical("cannot read the stored state", metadata: ["error": "\(error)"])
         }
@@ -246,6 +250,7 @@ package actor CoordinationOwner {
     }
 
     private func handleTimeout(at now: Moment) async {
+        lastDelta = nil
         let decision = coordinator.handleTimeout(at: now)
         do {
             try await store(decision.changes, events: decision.reply, at: now)

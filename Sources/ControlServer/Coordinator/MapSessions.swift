@@ -27,7 +27,7 @@ struct OpenedMapSession: Sendable {
 
 enum MapSessionStep: Sendable {
     case nothing
-    case send(MapResponse)
+    case send(SharedMessage)
     /// The stream ends, after a last message if there is one.
     case end(MapResponse?)
 }
@@ -52,6 +52,7 @@ extension CoordinationOwner {
         _ request: MapRequest, from connection: MachineConnection
     ) async throws -> OpenedMapSession {
         let node = try await update(request, from: connection)
+        lastDelta = nil
         announce(coordinator.sessionBegan(of: node))
         for id in sessionsByNode[node] ?? [] { endSession(id) }
         guard let map = coordinator.map(for: node, at: clock.now) else {
@@ -75,8 +76,21 @@ extension CoordinationOwner {
         if let node = pending.ownRemoval {
             return .end(coordinator.farewell(to: node, at: clock.now))
         }
-        let delta = coordinator.delta(for: session.node, pending, at: clock.now)
-        return delta.map { .send($0) } ?? .nothing
+        return message(for: session.node, pending).map { .send($0) } ?? .nothing
+    }
+
+    /// What `pending` comes to for a node. Nearly all nodes are told the same of a change, so the
+    /// message is made and encoded once for all of them.
+    private func message(for id: NodeID, _ pending: PendingChanges) -> SharedMessage? {
+        let now = clock.now
+        let isExpired = coordinator.state.nodes[id]?.isExpired(at: now.wall) ?? true
+        guard !pending.isSelfChanged, pending.peers[id] == nil, !isExpired else {
+            return coordinator.delta(for: id, pending, at: now).map { SharedMessage($0) }
+        }
+        if let last = lastDelta, last.pending == pending { return last.message }
+        let message = coordinator.delta(for: id, pending, at: now).map { SharedMessage($0) }
+        lastDelta = (pending, message)
+        return message
     }
 
     /// A stream has ended, for whatever reason.
@@ -85,6 +99,7 @@ extension CoordinationOwner {
         sessionsByNode[session.node]?.removeAll { $0 == id }
         if sessionsByNode[session.node]?.isEmpty == true { sessionsByNode[session.node] = nil }
         coordinator.sessionEnded(of: session.node, at: clock.now)
+        lastDelta = nil
         pullAlarm()
     }
 
