@@ -173,10 +173,16 @@ private final class HandOver: Sendable {
 
 /// The way to the relay connections, which may be replaced while packets flow.
 final class RelayOutlet: Sendable {
-    private let sender = Mutex<DataPlane.RelaySender?>(nil)
+    /// A bare function kept by a generic type is wrapped once more by each access through `inout`;
+    /// after some hundred thousand wake-ups the call through all wrappers would exhaust the stack.
+    private struct Sender: Sendable {
+        var send: DataPlane.RelaySender?
+    }
 
-    func set(_ new: DataPlane.RelaySender?) { sender.withLock { $0 = new } }
+    private let sender = Mutex(Sender())
+
+    func set(_ new: DataPlane.RelaySender?) { sender.withLock { $0.send = new } }
 
     /// The sender to use for one wake-up.
-    var current: DataPlane.RelaySender? { sender.withLock { $0 } }
+    var current: DataPlane.RelaySender? { sender.withLock { $0.send } }
 }
