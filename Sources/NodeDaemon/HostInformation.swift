@@ -24,9 +24,6 @@ enum HostInformation {
         return info
     }
 
-    /// The machine's own name, without its domain.
-    static var machineName: String { kernel().name }
-
     private static func kernel() -> (name: String, release: String, machine: String) {
         var fields = utsname()
         guard uname(&fields) == 0 else { return ("node", "", "") }

@@ -79,14 +79,12 @@ extension LocalNode {
             if let old = relays?.pool {
                 relays = nil
                 applied.relayMap = RelayMap()
-                session?.wakeups.append(Task { await old.shutDown() })
+                doAside { await old.shutDown() }
             }
             return
         }
         if relays?.key != key.publicKey {
-            if let old = relays?.pool {
-                session?.wakeups.append(Task { await old.shutDown() })
-            }
+            if let old = relays?.pool { doAside { await old.shutDown() } }
             relays = (key.publicKey, makePool(key))
             applied.relayMap = RelayMap()
         }

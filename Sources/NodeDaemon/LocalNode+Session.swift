@@ -30,7 +30,6 @@ extension LocalNode {
     struct Session {
         var client: ControlClient
         var task: Task<Void, Never>
-        var wakeups: [Task<Void, Never>] = []
     }
 
     /// Replaces whatever session there is. The errors of the session itself go to `problems`.
@@ -55,7 +54,6 @@ extension LocalNode {
             old.task.cancel()
             await old.client.close()
             await old.task.value
-            for wakeup in old.wakeups { await wakeup.value }
         }
         isMapCurrent = false
         authURL = ""

@@ -26,7 +26,6 @@ actor LocalNode {
         var dataPlane: DataPlane
         /// Nil without a TUN interface: there is nothing to route then.
         var interfaceName: String?
-        var listenPort: UInt16
         var group: any EventLoopGroup
         var logger: Logger
         /// Certificates to trust besides the system's.
@@ -70,6 +69,7 @@ actor LocalNode {
     var relayLatencies: [Int: Nanoseconds] = [:]
     var resolvedNames: [String: ResolvedName] = [:]
     var nameTask: Task<Void, Never>?
+    private var aside: Task<Void, Never>?
     let router: (any RouterHandle)?
     var mapSavedAt: MonotonicInstant?
     var savedMap: NetworkMap?
@@ -168,6 +168,7 @@ actor LocalNode {
         saveMap(force: true)
         nameTask?.cancel()
         await nameTask?.value
+        await aside?.value
         if let relays { await relays.pool.shutDown() }
         relays = nil
         router?.removeAll()
@@ -191,11 +192,16 @@ actor LocalNode {
         logger.info("links changed", metadata: ["addresses": "\(state.candidateAddresses)"])
         parts.dataPlane.handleLinkChange()
         relays?.pool.probe()
-        if let client = session?.client { networkChanged(client) }
+        if let client = session?.client { doAside { await client.networkChanged() } }
     }
 
-    private func networkChanged(_ client: ControlClient) {
-        session?.wakeups.append(Task { await client.networkChanged() })
+    /// Does what the caller need not wait for, one thing after the other; `end` waits for the last.
+    func doAside(_ work: @escaping @Sendable () async -> Void) {
+        let previous = aside
+        aside = Task {
+            await previous?.value
+            await work()
+        }
     }
 
     func handle(_ event: DataPlaneEvent) {

@@ -68,7 +68,7 @@ package enum NodeDaemon {
         let node = LocalNode(
             parts: LocalNode.Parts(
                 files: files, dataPlane: dataPlane, interfaceName: interfaceName,
-                listenPort: port, group: group, logger: logger,
+                group: group, logger: logger,
                 trust: configuration.trustFile.map { .systemAndFile($0) } ?? .system,
                 relayEvents: { eventSink.yield(.relay($0)) }),
             stored: stored, router: router)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ControlServer
 import Logging
+import NetTypes
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -22,6 +23,6 @@ struct Serve: AsyncParsableCommand {
         var logger = Logger(label: "skein-server") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = logLevel
         try await ControlServer.run(
-            configuration: configuration, version: Version.number, logger: logger)
+            configuration: configuration, version: SkeinVersion.text, logger: logger)
     }
 }
