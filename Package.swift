@@ -245,7 +245,8 @@ let package = Package(
         service(
             "ControlServer",
             [
-                "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
+                "NetTypes", "LinuxIO", "CryptoPrimitives", "ControlMessages", "Compression",
+                "Coordination",
                 "ControlTransport", "DERP", "RelayServer", "STUNServer", "ServerStore", "NIOCore",
                 "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL", "HTTPTypes",
                 "Hummingbird", "Logging", "ServiceLifecycle", "UnixSignals", "TOMLKit",
