@@ -187,7 +187,11 @@ let package = Package(
         driver("STUNServer", ["CLinux", "NetTypes", "STUN", "LinuxIO", "UDPSocket", "Logging"]),
         driver(
             "ServerStore",
-            ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "GRDB", "Logging"]),
+            [
+                "NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "LinuxIO",
+                "GRDB",
+                "Logging",
+            ]),
         driver(
             "LocalAPI",
             ["NetTypes", "ControlMessages", "NIOCore", "NIOPosix", "NIOHTTP1", "Logging"]),

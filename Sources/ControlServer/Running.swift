@@ -1,6 +1,7 @@
 import Coordination
 import DERP
 import Glibc
+import LinuxIO
 package import Logging
 import NIOCore
 import NIOPosix
@@ -20,7 +21,7 @@ extension ControlServer {
     ) async throws {
         raiseDescriptorLimit()
         let group = MultiThreadedEventLoopGroup.singleton
-        let directory = try StateDirectory(path: configuration.stateDirectory)
+        let directory = try ServerStore.hold(configuration.stateDirectory)
         let store = try ServerStore(directory: directory)
         var settings = try Settings(configuration, keysIn: directory)
         settings.version = version
@@ -81,7 +82,7 @@ extension ControlServer {
 extension ControlServer.Settings {
     /// Takes the server's keys from the state directory, where they are made at the first start.
     init(
-        _ configuration: ServerConfiguration, keysIn directory: StateDirectory
+        _ configuration: ServerConfiguration, keysIn directory: PrivateFolder
     ) throws(ServerStoreError) {
         self.init(
             host: "\(configuration.listen.address)", port: Int(configuration.listen.port),

@@ -7,9 +7,10 @@ package struct CoordinationSettings: Sendable {
     package var serverURL: String
     /// Nodes are called `name.baseDomain`. No trailing dot.
     package var baseDomain: String
-    /// Where IPv4 addresses come from: within 100.64.0.0/10. Nil for none.
+    /// Where IPv4 addresses come from: within `tunnelIPv4`, which is what official clients take for
+    /// addresses of a mesh network. Nil for none.
     package var ipv4Range: IPPrefix?
-    /// Where IPv6 addresses come from: within fd7a:115c:a1e0::/48. Nil for none.
+    /// Where IPv6 addresses come from: within `tunnelIPv6`. Nil for none.
     package var ipv6Range: IPPrefix?
     /// How long a node key of a user's node is good for; nil for ever.
     package var keyLifetime: Nanoseconds?
@@ -25,14 +26,8 @@ package struct CoordinationSettings: Sendable {
         self.serverURL = serverURL.hasSuffix("/") ? String(serverURL.dropLast()) : serverURL
         self.baseDomain = baseDomain
         self.derpMap = derpMap
-        ipv4Range = Self.ipv4Space
-        ipv6Range = Self.ipv6Space
+        ipv4Range = .tunnelIPv4
+        ipv6Range = .tunnelIPv6
         keyLifetime = nil
-    }
-
-    /// The addresses that official clients take for those of a mesh network.
-    package static var ipv4Space: IPPrefix { IPPrefix(.v4(IPv4Address(100, 64, 0, 0)), length: 10) }
-    package static var ipv6Space: IPPrefix {
-        IPPrefix(.v6(IPv6Address(high: 0xFD7A_115C_A1E0_0000, low: 0)), length: 48)
     }
 }

@@ -42,7 +42,7 @@ extension PacketLoop {
                 nodeKey: key?.publicKey ?? .zero, discoKey: discoKey,
                 settings: PathSettings(
                     acceptsLoopback: acceptsLoopback,
-                    tunnelPrefixes: DesiredConfiguration.tunnelIPv6Ranges),
+                    tunnelPrefixes: [.tunnelIPv6]),
                 random: SecureRandom())
             applyLocalEndpoints()
             if let report = netReport.lastReport { apply(report) }

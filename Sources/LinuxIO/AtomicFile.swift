@@ -41,20 +41,29 @@ package enum AtomicFile {
         if raw < 0, errno == ENOENT { return nil }
         try result(raw, "open \(path)")
         let file = Descriptor(owning: raw)
-        var content: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            let count = unsafe chunk.withUnsafeMutableBytes { buffer in
-                unsafe Glibc.read(file.raw, buffer.baseAddress!, buffer.count)
+        var information = stat()
+        try result(unsafe fstat(file.raw, &information), "look at \(path)")
+        // Files of /proc and /sys say that they have no size.
+        let size = Int(information.st_size)
+        guard size <= limit else { throw SystemError("read \(path)", code: EFBIG) }
+        // Read where it stays: no copy of a secret is left behind in a buffer.
+        var content = [UInt8](repeating: 0, count: (size > 0 ? size : min(limit, 64 << 10)) + 1)
+        var filled = 0
+        while filled < content.count {
+            let count = unsafe content.withUnsafeMutableBytes { buffer in
+                unsafe Glibc.read(
+                    file.raw, buffer.baseAddress! + filled, buffer.count - filled)
             }
             if count < 0, errno == EINTR { continue }
             try result(Int32(truncatingIfNeeded: min(count, 1)), "read \(path)")
-            if count == 0 { return content }
-            guard content.count + count <= limit else {
-                throw SystemError("read \(path)", code: EFBIG)
+            if count == 0 {
+                content.removeLast(content.count - filled)
+                return content
             }
-            content += chunk[..<count]
+            filled += count
         }
+        // It grew while it was read, or is one without a size and longer than that.
+        throw SystemError("read \(path)", code: EFBIG)
     }
 
     private static func open(

@@ -18,9 +18,6 @@ internal import NetlinkSocket
 package struct LinuxRouter: ~Copyable, Sendable {
     /// The routing table of the mesh.
     package static var table: UInt32 { 52 }
-    /// Set on our own packets; the mask leaves the bits of others alone.
-    package static var bypassMark: UInt32 { 0x80000 }
-    package static var markMask: UInt32 { 0xFF0000 }
 
     var socket: NetlinkSocket
 
@@ -78,7 +75,7 @@ package struct LinuxRouter: ~Copyable, Sendable {
     }
 
     private static func rules(_ family: AddressFamily) -> [RoutingRule] {
-        let ours = RoutingRule.Mark(value: bypassMark, mask: markMask)
+        let ours = RoutingRule.Mark(value: SocketMark.bypassingTunnel, mask: SocketMark.mask)
         func rule(
             _ priority: UInt32, _ mark: RoutingRule.Mark?, _ action: RoutingRule.Action
         ) -> RoutingRule {

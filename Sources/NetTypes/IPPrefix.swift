@@ -12,6 +12,14 @@ public struct IPPrefix: Hashable, Sendable, BitwiseCopyable {
         self.address = address
         self.length = UInt8(length)
     }
+    /// 100.64.0.0/10 (RFC 6598): nodes have their IPv4 addresses here. Carriers use it as well, so it
+    /// may also be that of an underlay.
+    public static var tunnelIPv4: Self { Self(.v4(IPv4Address(100, 64, 0, 0)), length: 10) }
+    /// fd7a:115c:a1e0::/48, from which nodes have their IPv6 addresses: never that of an underlay.
+    public static var tunnelIPv6: Self {
+        Self(.v6(IPv6Address(high: 0xFD7A_115C_A1E0_0000, low: 0)), length: 48)
+    }
+
     /// The prefix that holds just `address`.
     @inlinable public init(host address: IPAddress) {
         self.init(address, length: address.bitWidth)

@@ -135,20 +135,9 @@ extension DesiredConfiguration {
             guard prefix.length > 0 else { return false }
             // A single address of the tunnel's own range is a service, which needs no consent.
             let isService =
-                prefix.isSingleAddress && tunnelRanges.contains { $0.contains(prefix) }
+                prefix.isSingleAddress
+                && [IPPrefix.tunnelIPv4, .tunnelIPv6].contains { $0.contains(prefix) }
             return own.contains(prefix) || isService || settings.acceptsRoutes
         }.sorted()
     }
-
-    /// 100.64.0.0/10 and fd7a:115c:a1e0::/48, from which nodes have their addresses.
-    package static var tunnelRanges: [IPPrefix] {
-        [
-            IPPrefix(.v4(IPv4Address(100, 64, 0, 0)), length: 10),
-            IPPrefix(.v6(IPv6Address(high: 0xFD7A_115C_A1E0_0000, low: 0)), length: 48),
-        ]
-    }
-
-    /// The IPv6 part of `tunnelRanges`: never the address of an underlay, unlike the IPv4 part, which
-    /// carriers use too.
-    package static var tunnelIPv6Ranges: [IPPrefix] { tunnelRanges.filter(\.address.isIPv6) }
 }

@@ -44,7 +44,7 @@ package enum NodeDaemon {
     /// the daemon from starting, in one line for the person who started it.
     package static func run(_ configuration: Configuration, logger: Logger) async throws {
         let files = StateFiles(folder: configuration.stateFolder)
-        let lock = try StateLock(folder: configuration.stateFolder)
+        let folder = try hold(configuration.stateFolder)
         let stored = try files.load()
         let group = MultiThreadedEventLoopGroup.singleton
         let sockets = try openSockets(configuration, hasTun: configuration.interfaceName != nil)
@@ -103,8 +103,23 @@ package enum NodeDaemon {
                 "socket": "\(configuration.socketPath)",
             ])
         try await services.run()
-        withExtendedLifetime(monitor) {}
-        lock.release()
+        withExtendedLifetime((monitor, folder)) {}
+    }
+
+    /// Keeps two daemons from sharing a state folder: they would be one node in two places.
+    static func hold(_ folder: String) throws(StateError) -> PrivateFolder {
+        do throws(PrivateFolder.Failure) {
+            return try PrivateFolder(path: folder)
+        } catch {
+            throw switch error {
+            case .inUse:
+                StateError(
+                    description:
+                        "another skein daemon is already running with the state folder \(folder)")
+            case .system(let error):
+                StateError(description: "cannot use the state folder \(folder): \(error)")
+            }
+        }
     }
 
     enum Event: Sendable {
@@ -123,7 +138,7 @@ package enum NodeDaemon {
     private static func openSockets(
         _ configuration: Configuration, hasTun: Bool
     ) throws -> Sockets {
-        let mark = hasTun ? UDPSocket.bypassMark : 0
+        let mark = hasTun ? SocketMark.bypassingTunnel : 0
         let ipv4: UDPSocket
         do throws(UDPSocket.OpenError) {
             ipv4 = try UDPSocket(

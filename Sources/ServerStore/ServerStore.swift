@@ -1,5 +1,6 @@
 package import Coordination
 import GRDB
+package import LinuxIO
 import NetTypes
 
 /// The network's state in an SQLite database: tables with the state as it is, and a log of the
@@ -15,13 +16,16 @@ package final class ServerStore: Sendable {
     private let queue: DatabaseQueue
     private let path: String
     /// Held for as long as the store is used.
-    package let directory: StateDirectory
+    package let directory: PrivateFolder
 
     /// Opens the database of a state directory, making or migrating it where needed.
-    package init(directory: StateDirectory) throws(ServerStoreError) {
+    package init(directory: PrivateFolder) throws(ServerStoreError) {
         self.directory = directory
         path = directory.file(Self.fileName)
-        directory.prepareFile(Self.fileName)
+        // SQLite would make it readable for all; its companions get the same mode.
+        do throws(SystemError) { try directory.prepareFile(Self.fileName) } catch {
+            throw .notOpened(path: path, reason: "\(error)")
+        }
         do {
             var configuration = Configuration()
             configuration.label = "ServerStore"
@@ -59,6 +63,23 @@ package final class ServerStore: Sendable {
         return switch error.resultCode {
         case .SQLITE_NOTADB, .SQLITE_CORRUPT: .damaged(path: path, reason: reason)
         default: .notOpened(path: path, reason: reason)
+        }
+    }
+
+    /// Opens the database in the folder at `path`, which is made where it is missing, and holds it.
+    package convenience init(folder path: String) throws(ServerStoreError) {
+        try self.init(directory: Self.hold(path))
+    }
+
+    /// The folder with all of the server's state, for this process alone.
+    package static func hold(_ path: String) throws(ServerStoreError) -> PrivateFolder {
+        do throws(PrivateFolder.Failure) {
+            return try PrivateFolder(path: path)
+        } catch {
+            switch error {
+            case .inUse: throw .locked(directory: path)
+            case .system(let error): throw .directory(path: path, reason: "\(error)")
+            }
         }
     }
 

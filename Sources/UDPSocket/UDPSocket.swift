@@ -21,8 +21,6 @@ package struct UDPSocket: ~Copyable, Sendable {
         case system(SystemError)
     }
 
-    /// The mark of our own traffic, which a routing rule keeps out of the tunnel (§9.1).
-    package static var bypassMark: UInt32 { 0x80000 }
     /// The buffer size to ask for in each direction.
     package static var bufferByteCount: Int32 { 7 << 20 }
 

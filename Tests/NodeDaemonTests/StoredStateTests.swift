@@ -88,14 +88,17 @@ struct StoredStateTests {
 
     @Test func aSecondDaemonIsKeptOut() throws {
         try inTemporaryFolder { files in
-            let lock = try StateLock(folder: files.folder)
-            #expect(throws: StateError.self) {
-                let other = try StateLock(folder: files.folder)
-                other.release()
-            }
-            lock.release()
-            let again = try StateLock(folder: files.folder)
-            again.release()
+            let first = try NodeDaemon.hold(files.folder)
+            let error = #expect(throws: StateError.self) { try NodeDaemon.hold(files.folder) }
+            #expect(error?.description.contains("already running") == true)
+            withExtendedLifetime(first) {}
+        }
+    }
+
+    @Test func afterADaemonAnotherHasTheFolder() throws {
+        try inTemporaryFolder { files in
+            do { _ = try NodeDaemon.hold(files.folder) }
+            _ = try NodeDaemon.hold(files.folder)
         }
     }
 }

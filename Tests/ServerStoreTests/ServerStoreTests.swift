@@ -16,7 +16,7 @@ final class TemporaryDirectory {
         try? FileManager.default.removeItem(atPath: path)
     }
 
-    func open() throws -> ServerStore { try ServerStore(directory: StateDirectory(path: path)) }
+    func open() throws -> ServerStore { try ServerStore(folder: path) }
     var database: String { path + "/" + ServerStore.fileName }
     func contents(_ name: String) -> Data? {
         FileManager.default.contents(atPath: path + "/" + name)
@@ -121,7 +121,7 @@ private func node(_ number: Int64, key: UInt8? = nil, name: String? = nil) -> No
     @Test func onlyOneProcessUsesADirectory() throws {
         let store = try directory.open()
         #expect(throws: ServerStoreError.locked(directory: directory.path)) {
-            try StateDirectory(path: directory.path)
+            try ServerStore.hold(directory.path)
         }
         withExtendedLifetime(store) {}
     }

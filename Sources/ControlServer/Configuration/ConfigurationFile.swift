@@ -138,9 +138,9 @@ extension ServerConfiguration {
             baseDomain = domain
         }
         ipv4Range = try reader.range(
-            "addresses.ipv4", within: CoordinationSettings.ipv4Space, default: ipv4Range)
+            "addresses.ipv4", within: .tunnelIPv4, default: ipv4Range)
         ipv6Range = try reader.range(
-            "addresses.ipv6", within: CoordinationSettings.ipv6Space, default: ipv6Range)
+            "addresses.ipv6", within: .tunnelIPv6, default: ipv6Range)
         guard ipv4Range != nil || ipv6Range != nil else {
             throw reader.error("addresses.ipv6", "", "at least one kind of addresses is needed")
         }

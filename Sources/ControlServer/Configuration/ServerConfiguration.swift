@@ -19,8 +19,8 @@ package struct ServerConfiguration: Sendable {
     package var ephemeralTimeout = Nanoseconds.minutes(30)
     /// Nodes are called `name.baseDomain`.
     package var baseDomain = "skein.internal"
-    package var ipv4Range: IPPrefix? = CoordinationSettings.ipv4Space
-    package var ipv6Range: IPPrefix? = CoordinationSettings.ipv6Space
+    package var ipv4Range: IPPrefix? = .tunnelIPv4
+    package var ipv6Range: IPPrefix? = .tunnelIPv6
 
     /// PEM files.
     package struct TLSFiles: Equatable, Sendable {

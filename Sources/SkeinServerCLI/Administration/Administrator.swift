@@ -52,8 +52,7 @@ struct Administrator {
                 "no server is running with the state directory \(configuration.stateDirectory): "
                     + "machines wait for approval only at a running one")
         }
-        let store = try ServerStore(
-            directory: StateDirectory(path: configuration.stateDirectory))
+        let store = try ServerStore(folder: configuration.stateDirectory)
         let now = Self.now
         let state = try await store.load()
         let settings = configuration.coordinationSettings
