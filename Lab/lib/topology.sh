@@ -81,7 +81,8 @@ announce6() {
     done
 }
 
-# The nftables rules of a router of some kind.
+# The nftables rules of a router of some kind. Protocols by number (1 ICMP, 58 ICMPv6): a minimal system
+# has no /etc/protocols.
 router_rules() {
     local masquerade=masquerade seen="" blocked=""
     case $2 in
@@ -103,7 +104,7 @@ table inet router {
         type filter hook input priority 0; policy drop;
         ct state established,related accept
         iifname "lan" accept
-        meta l4proto { icmp, ipv6-icmp } accept
+        meta l4proto { 1, 58 } accept
     }
     chain forwarding {
         type filter hook forward priority 0; policy drop;
@@ -114,7 +115,7 @@ table inet router {
         # Frames that the switch hands on come by here where br_netfilter is loaded.
         iifname "lan" oifname "lan" accept
         iifname "lan" oifname "wan" accept
-        meta l4proto ipv6-icmp accept
+        meta l4proto 58 accept
     }
     chain arriving {
         type nat hook prerouting priority -100;

@@ -9,9 +9,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 budget 50
 
 router provider carrier
-router home easy provider && host alice home
-router flat easy provider && host carol flat
-router office easy && host bob office
+router home easy provider; host alice home
+router flat easy provider; host carol flat
+router office easy; host bob office
 start server
 join alice bob carol
 

@@ -7,8 +7,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 budget 30
 
-router home easy && host alice home
-router office easy && host bob office
+router home easy; host alice home
+router office easy; host bob office
 start server
 join alice bob
 

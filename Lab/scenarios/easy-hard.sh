@@ -9,8 +9,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 budget 40
 
-router home easy && host alice home
-router office hard && host bob office
+router home easy; host alice home
+router office hard; host bob office
 start server
 join alice bob
 

@@ -8,8 +8,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 budget 30
 
 ipv6
-router home hard && host alice home
-router office hard && host bob office
+router home hard; host alice home
+router office hard; host bob office
 start server
 join alice bob
 

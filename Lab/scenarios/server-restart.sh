@@ -8,8 +8,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 budget 40
 
-router home easy && host alice home
-router office easy && host bob office
+router home easy; host alice home
+router office easy; host bob office
 host carol
 start server
 join alice bob

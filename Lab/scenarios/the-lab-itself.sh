@@ -12,13 +12,13 @@ need python3
 ipv6
 host one
 host two
-router easyA easy && host easy1 easyA
-router easyB easy && host easy2 easyB
-router coneA cone && host cone1 coneA
-router hardA hard && host hard1 hardA
-router hardB hard && host hard2 hardB
-router shutA udp-blocked && host shut1 shutA
-router carrierA carrier && router deepA easy carrierA && host deep1 deepA
+router easyA easy; host easy1 easyA
+router easyB easy; host easy2 easyB
+router coneA cone; host cone1 coneA
+router hardA hard; host hard1 hardA
+router hardB hard; host hard2 hardB
+router shutA udp-blocked; host shut1 shutA
+router carrierA carrier; router deepA easy carrierA; host deep1 deepA
 
 udp() { on "$1" "$PYTHON" "$LAB/tools/udp.py" "${@:2}"; }
 mapped() { udp "$1" mapped 41641 "${ADDRESS[one]}:3478" "${ADDRESS[two]}:3478"; }

@@ -7,8 +7,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 budget 40
 
-router home hard && host alice home
-router office hard && host bob office
+router home hard; host alice home
+router office hard; host bob office
 tls
 start server
 join alice bob

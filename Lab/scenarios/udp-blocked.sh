@@ -7,8 +7,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 budget 40
 
-router cafe udp-blocked && host alice cafe
-router office easy && host bob office
+router cafe udp-blocked; host alice cafe
+router office easy; host bob office
 start server
 join alice bob
 
