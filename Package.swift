@@ -137,12 +137,21 @@ let package = Package(
         engine("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
         engine("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
         engine("SimulatedNetwork", ["NetTypes"]),
+        engine(
+            "SimulatedMesh",
+            [
+                "NetTypes", "CryptoPrimitives", "Disco", "STUN", "NetReport", "PathEngine",
+                "SimulatedNetwork",
+            ]),
         tests("Noise", ["NetTypes", "CryptoPrimitives"]),
         tests(
             "WireGuard", ["NetTypes", "CryptoPrimitives", "WireGuardMessages", "Noise", "IPPacket"]),
         tests(
             "PathEngine",
-            ["NetTypes", "CryptoPrimitives", "Disco", "STUN", "NetReport", "SimulatedNetwork"]),
+            [
+                "NetTypes", "CryptoPrimitives", "Disco", "STUN", "NetReport", "SimulatedNetwork",
+                "SimulatedMesh",
+            ]),
         tests("NetReport", ["NetTypes", "STUN"]),
         tests("PacketFilter", ["NetTypes", "IPPacket"]),
         tests("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),

@@ -2,6 +2,7 @@ import CryptoPrimitives
 import Disco
 import NetTypes
 import PathEngine
+import SimulatedMesh
 import SimulatedNetwork
 import Testing
 

@@ -1,6 +1,7 @@
 import NetReport
 import NetTypes
 import PathEngine
+import SimulatedMesh
 import SimulatedNetwork
 import Testing
 

@@ -1,5 +1,6 @@
 import NetTypes
 import PathEngine
+import SimulatedMesh
 import SimulatedNetwork
 import Testing
 

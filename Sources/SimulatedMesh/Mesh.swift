@@ -1,30 +1,30 @@
 import CryptoPrimitives
 import Disco
 import NetReport
-import NetTypes
-import PathEngine
+package import NetTypes
+package import PathEngine
 import STUN
-import SimulatedNetwork
+package import SimulatedNetwork
 
-func address(_ text: String) -> IPAddress { IPAddress(text)! }
+package func address(_ text: String) -> IPAddress { IPAddress(text)! }
 
 /// Nodes on a simulated network, a relay with two STUN servers, and a control server that hands
 /// each node's endpoints to the others after a while.
-final class Mesh {
-    let seed: UInt64
-    var network: SimulatedNetwork
-    var nodes: [SimulatedNode] = []
-    let stunServers: [SimulatedNetwork.HostID]
-    let stunAddresses = [address("198.51.100.1"), address("198.51.100.2")]
+package final class Mesh {
+    package let seed: UInt64
+    package var network: SimulatedNetwork
+    package var nodes: [SimulatedNode] = []
+    package let stunServers: [SimulatedNetwork.HostID]
+    package let stunAddresses = [address("198.51.100.1"), address("198.51.100.2")]
     /// Nodes that behave as the official client does: see `OfficialPeer`.
-    var officials: [Int: OfficialPeer] = [:]
+    package var officials: [Int: OfficialPeer] = [:]
     /// What the control server has told and not yet delivered.
     private var pendingNetmaps: [(at: MonotonicInstant, node: Int)] = []
-    var controlDelay = Nanoseconds.milliseconds(60)
+    package var controlDelay = Nanoseconds.milliseconds(60)
     /// Whether the control server passes on endpoints; without it only CallMeMaybe does.
-    var sharesEndpoints = true
+    package var sharesEndpoints = true
 
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         self.seed = seed
         network = SimulatedNetwork(seed: seed)
         network.addRelay(region: 1, delay: .milliseconds(2))
@@ -35,10 +35,10 @@ final class Mesh {
         stunServers = servers
     }
 
-    var now: MonotonicInstant { network.now }
+    package var now: MonotonicInstant { network.now }
 
     @discardableResult
-    func addNode(_ name: String, on host: SimulatedNetwork.HostID) -> Int {
+    package func addNode(_ name: String, on host: SimulatedNetwork.HostID) -> Int {
         let node = SimulatedNode(
             name: name, host: host, seed: seed &* 1_000 &+ UInt64(nodes.count))
         nodes.append(node)
@@ -47,13 +47,13 @@ final class Mesh {
     }
 
     /// Every node learns of every other, its own addresses and the relay map.
-    func start() {
+    package func start() {
         for index in nodes.indices { configure(index) }
         for index in nodes.indices { tellPeers(of: index) }
         for index in nodes.indices { drain(index) }
     }
 
-    func configure(_ index: Int) {
+    package func configure(_ index: Int) {
         let node = nodes[index]
         setLocalEndpoints(of: index)
         node.report.setRegions([
@@ -68,14 +68,14 @@ final class Mesh {
         node.homeRelay = 1
     }
 
-    func setLocalEndpoints(of index: Int) {
+    package func setLocalEndpoints(of index: Int) {
         let addresses = network.addresses(of: nodes[index].host)
         nodes[index].paths.setLocalEndpoints(
             addresses.map { Endpoint($0, port: SimulatedNode.port) }, at: now)
     }
 
     /// The node `index` gets the netmap as it is now.
-    func tellPeers(of index: Int) {
+    package func tellPeers(of index: Int) {
         for (other, peer) in nodes.enumerated() where other != index {
             nodes[index].paths.upsertPeer(
                 PathPeer(
@@ -86,13 +86,13 @@ final class Mesh {
     }
 
     /// The control server tells everybody, after its delay.
-    func spreadNetmap() {
+    package func spreadNetmap() {
         for index in nodes.indices { pendingNetmaps.append((now + controlDelay, index)) }
     }
 
     // MARK: Time
 
-    func run(for duration: Nanoseconds, each body: (() -> Void)? = nil) {
+    package func run(for duration: Nanoseconds, each body: (() -> Void)? = nil) {
         let end = now + duration
         while now < end {
             var next = end
@@ -124,7 +124,9 @@ final class Mesh {
         switch arrival {
         case .datagram(let host, let local, let source, let payload):
             if stunServers.contains(host) {
-                if let answer = STUNServerLogic.response(to: payload.span.bytes, from: source) {
+                if let answer = unsafe STUNServerLogic.response(
+                    to: payload.span.bytes, from: source)
+                {
                     network.send(answer, from: host, port: local.port, to: source)
                 }
                 return
@@ -145,19 +147,19 @@ final class Mesh {
             return
         }
         let node = nodes[index]
-        switch classify(payload.span.bytes) {
-        case .stun: node.report.handleResponse(payload.span.bytes, at: now)
-        case .disco: node.paths.handleDisco(payload.span.bytes, from: source, at: now)
+        switch unsafe classify(payload.span.bytes) {
+        case .stun: unsafe node.report.handleResponse(payload.span.bytes, at: now)
+        case .disco: unsafe node.paths.handleDisco(payload.span.bytes, from: source, at: now)
         case .wireGuard: receiveData(payload, from: source, on: index)
         case .geneve, .unknown: break
         }
         drain(index)
     }
 
-    func receiveData(_ payload: [UInt8], from source: PacketSource, on index: Int) {
+    package func receiveData(_ payload: [UInt8], from source: PacketSource, on index: Int) {
         let node = nodes[index]
         let peer = Int(payload[4])
-        let number: UInt32 = payload.span.bytes.bigEndian(at: 8)
+        let number: UInt32 = unsafe payload.span.bytes.bigEndian(at: 8)
         let isReply = payload[5] == 1
         guard peer < nodes.count else { return }
         node.paths.noteReceived(from: peer, source: source, at: now)
@@ -175,12 +177,12 @@ final class Mesh {
         if !isReply, answersData { sendData(from: index, to: peer, isReply: true) }
     }
 
-    var answersData = true
+    package var answersData = true
 
     // MARK: Sending
 
     /// One packet of the tunnel.
-    func sendData(from index: Int, to peer: Int, isReply: Bool = false) {
+    package func sendData(from index: Int, to peer: Int, isReply: Bool = false) {
         let node = nodes[index]
         let number = node.sent[peer, default: 0]
         node.sent[peer] = number + 1
@@ -203,7 +205,7 @@ final class Mesh {
         drain(index)
     }
 
-    func drain(_ index: Int) {
+    package func drain(_ index: Int) {
         let node = nodes[index]
         guard officials[index] == nil else { return }
         while let transmit = node.paths.pollTransmit() { send(transmit, from: index) }
@@ -238,7 +240,7 @@ final class Mesh {
         }
     }
 
-    func send(_ transmit: PathTransmit, from index: Int) {
+    package func send(_ transmit: PathTransmit, from index: Int) {
         let node = nodes[index]
         switch transmit.destination {
         case .udp(let endpoint):
@@ -253,13 +255,14 @@ final class Mesh {
 
     // MARK: Questions
 
-    func isDirect(_ one: Int, _ other: Int) -> Bool {
+    package func isDirect(_ one: Int, _ other: Int) -> Bool {
         nodes[one].paths.status(of: other, at: now)?.currentEndpoint != nil
     }
 
     /// Sends a packet every `interval` and runs, for `duration`.
-    func exchange(_ one: Int, _ other: Int, every interval: Nanoseconds, for duration: Nanoseconds)
-    {
+    package func exchange(
+        _ one: Int, _ other: Int, every interval: Nanoseconds, for duration: Nanoseconds
+    ) {
         let end = now + duration
         while now < end {
             sendData(from: one, to: other)
@@ -269,7 +272,7 @@ final class Mesh {
 
     /// Exchanges packets every 10 ms until both sides are direct, at most for `limit`. Returns how
     /// long it took.
-    func timeUntilDirect(_ one: Int, _ other: Int, limit: Nanoseconds) -> Nanoseconds? {
+    package func timeUntilDirect(_ one: Int, _ other: Int, limit: Nanoseconds) -> Nanoseconds? {
         let start = now
         while now - start < limit {
             sendData(from: one, to: other)

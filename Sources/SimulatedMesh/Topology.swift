@@ -1,11 +1,11 @@
 import NetTypes
-import SimulatedNetwork
+package import SimulatedNetwork
 
 /// What a node of a simulation stands behind.
-enum Place: CustomStringConvertible, CaseIterable {
+package enum Place: CustomStringConvertible, CaseIterable {
     case open, easy, addressFiltered, hard, carrier, blocked
 
-    var description: String {
+    package var description: String {
         switch self {
         case .open: "public address"
         case .easy: "easy NAT"
@@ -19,7 +19,7 @@ enum Place: CustomStringConvertible, CaseIterable {
 
 extension Mesh {
     /// Two nodes of these kinds, each 10–40 ms from the middle.
-    convenience init(seed: UInt64, _ places: [Place], loss: Double = 0) {
+    package convenience init(seed: UInt64, _ places: [Place], loss: Double = 0) {
         self.init(seed: seed)
         var random = SeededRandom(seed: seed ^ 0x70F0)
         for (index, place) in places.enumerated() {
@@ -30,7 +30,7 @@ extension Mesh {
         }
     }
 
-    func addHost(
+    package func addHost(
         at place: Place, index: Int, _ way: SimulatedNetwork.Link
     ) -> SimulatedNetwork.HostID {
         let outside = address("203.0.113.\(index + 1)")

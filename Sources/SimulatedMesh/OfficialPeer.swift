@@ -1,13 +1,13 @@
 import CryptoPrimitives
 import Disco
-import NetTypes
-import PathEngine
+package import NetTypes
+package import PathEngine
 import SimulatedNetwork
 
 /// The path finding of the official client, as far as it concerns others (data-protocol reference
 /// §3.5–3.8): pings each candidate at most every five seconds and once, never pings back, answers a
 /// CallMeMaybe by pings alone, believes one pong for 6.5 seconds. It talks to one peer.
-final class OfficialPeer {
+package final class OfficialPeer {
     private let index: Int
     private let peer: Int
     private let own: PrivateKey<DiscoKind>
@@ -15,13 +15,13 @@ final class OfficialPeer {
     private var random: SeededRandom
     private var candidates: [(endpoint: Endpoint, lastPing: MonotonicInstant?)] = []
     private var pings: [PingID: Endpoint] = [:]
-    private(set) var best: Endpoint?
+    package private(set) var best: Endpoint?
     private var trustedUntil: MonotonicInstant?
     private var lastSentAt: MonotonicInstant?
     private var heartbeatAt: MonotonicInstant?
 
     /// Node `index` of the mesh behaves so towards `peer`.
-    init(_ index: Int, peer: Int, in mesh: Mesh) {
+    package init(_ index: Int, peer: Int, in mesh: Mesh) {
         self.index = index
         self.peer = peer
         own = mesh.nodes[index].discoKey
@@ -29,21 +29,21 @@ final class OfficialPeer {
         random = SeededRandom(seed: mesh.seed ^ 0x0FF1)
     }
 
-    func isTrusted(at now: MonotonicInstant) -> Bool {
+    package func isTrusted(at now: MonotonicInstant) -> Bool {
         best != nil && trustedUntil.map { now <= $0 } ?? false
     }
 
-    func learn(_ endpoints: [Endpoint]) {
+    package func learn(_ endpoints: [Endpoint]) {
         for endpoint in endpoints where !candidates.contains(where: { $0.endpoint == endpoint }) {
             candidates.append((endpoint, nil))
         }
     }
 
-    var nextDeadline: MonotonicInstant {
+    package var nextDeadline: MonotonicInstant {
         heartbeatAt ?? MonotonicInstant(nanoseconds: UInt64(Int64.max))
     }
 
-    func handleTimeout(_ mesh: Mesh) {
+    package func handleTimeout(_ mesh: Mesh) {
         guard let due = heartbeatAt, due <= mesh.now else { return }
         guard let lastSentAt, mesh.now - lastSentAt < .seconds(45) else {
             heartbeatAt = nil
@@ -54,7 +54,7 @@ final class OfficialPeer {
         if !isTrusted(at: mesh.now) { discover(mesh) }
     }
 
-    func route(to peer: Int, _ mesh: Mesh) -> PathRoute {
+    package func route(to peer: Int, _ mesh: Mesh) -> PathRoute {
         lastSentAt = mesh.now
         if heartbeatAt == nil { heartbeatAt = mesh.now + .seconds(3) }
         if isTrusted(at: mesh.now) { return PathRoute(direct: best, relayRegion: nil) }
@@ -75,8 +75,8 @@ final class OfficialPeer {
         }
     }
 
-    func receive(_ payload: [UInt8], from source: PacketSource, _ mesh: Mesh) {
-        let span = payload.span.bytes
+    package func receive(_ payload: [UInt8], from source: PacketSource, _ mesh: Mesh) {
+        let span = unsafe payload.span.bytes
         guard classify(span) == .disco else {
             if classify(span) == .wireGuard {
                 mesh.receiveData(payload, from: source, on: index)
@@ -84,7 +84,7 @@ final class OfficialPeer {
             return
         }
         guard let envelope = DiscoEnvelope(span), let plaintext = box.open(envelope),
-            let message = try? DiscoMessage(plaintext.span.bytes)
+            let message = unsafe try? DiscoMessage(plaintext.span.bytes)
         else { return }
         switch (message, source) {
         case (.ping(let id, _), .direct(let endpoint)):
@@ -114,7 +114,7 @@ final class OfficialPeer {
 
     private func send(_ message: DiscoMessage, _ destination: PathDestination, _ mesh: Mesh) {
         let plaintext = message.encoded()
-        let bytes = box.seal(plaintext.span.bytes, random: &random)
+        let bytes = unsafe box.seal(plaintext.span.bytes, random: &random)
         mesh.send(PathTransmit(destination: destination, bytes: bytes), from: index)
     }
 

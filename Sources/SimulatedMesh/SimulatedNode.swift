@@ -1,0 +1,66 @@
+package import CryptoPrimitives
+import Disco
+package import NetReport
+package import NetTypes
+package import PathEngine
+package import SimulatedNetwork
+
+/// Keys from a seed: X25519 takes any bytes.
+package func privateKey<Kind: KeyKind>(
+    _ seed: UInt64, _: Kind.Type = Kind.self
+) -> PrivateKey<Kind> {
+    var random = SeededRandom(seed: seed)
+    return unsafe PrivateKey(SecretBytes(copying: random.bytes(count: 32).span.bytes))
+}
+
+/// A node of a `Mesh`: both engines, and a stand-in for WireGuard that numbers its packets.
+package final class SimulatedNode {
+    package static let port: UInt16 = 41_641
+
+    package let name: String
+    package let host: SimulatedNetwork.HostID
+    package let nodeKey: NodeKey
+    package private(set) var discoKey: PrivateKey<DiscoKind>
+    package var paths: PathEngine<SeededRandom>
+    package var report: NetReportEngine<SeededRandom>
+    /// As the control server knows them.
+    package var announced: [Endpoint] = []
+    package var homeRelay: Int?
+    package var events: [PathEvent] = []
+
+    /// By peer index: the next number to send, and what has arrived.
+    package var sent: [Int: UInt32] = [:]
+    package var received: [Int: Set<UInt32>] = [:]
+    package var lastArrival: [Int: MonotonicInstant] = [:]
+    package var longestSilence: [Int: Nanoseconds] = [:]
+    package var directArrivals: [Int: Int] = [:]
+    package var relayedArrivals: [Int: Int] = [:]
+    /// When traffic to the peer first left by the direct path alone.
+    package var directSince: [Int: MonotonicInstant] = [:]
+    /// Disco datagrams sent over UDP, by second.
+    package var discoSent: [UInt64: Int] = [:]
+    package var discoSentTotal = 0
+
+    package init(name: String, host: SimulatedNetwork.HostID, seed: UInt64) {
+        self.name = name
+        self.host = host
+        nodeKey = privateKey(seed, NodeKind.self).publicKey
+        discoKey = privateKey(seed ^ 0xD15C0, DiscoKind.self)
+        paths = PathEngine(
+            nodeKey: nodeKey, discoKey: discoKey, random: SeededRandom(seed: seed ^ 1))
+        report = NetReportEngine(random: SeededRandom(seed: seed ^ 2))
+    }
+
+    /// A new process: everything in memory is gone, the disco key is new.
+    package func restart(seed: UInt64) {
+        discoKey = privateKey(seed, DiscoKind.self)
+        paths = PathEngine(
+            nodeKey: nodeKey, discoKey: discoKey, random: SeededRandom(seed: seed ^ 1))
+        report = NetReportEngine(random: SeededRandom(seed: seed ^ 2))
+        announced = []
+    }
+
+    package var nextDeadline: MonotonicInstant? {
+        earliest(paths.nextDeadline, report.nextDeadline)
+    }
+}
