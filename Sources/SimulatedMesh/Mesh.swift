@@ -122,6 +122,10 @@ package final class Mesh {
 
     private func receive(_ arrival: SimulatedNetwork.Arrival) {
         switch arrival {
+        case .relayPeerGone(let host, let region, let key):
+            guard let index = nodes.firstIndex(where: { $0.host == host }) else { return }
+            nodes[index].paths.noteRelayPeerGone(key, region: region)
+            drain(index)
         case .datagram(let host, let local, let source, let payload):
             if stunServers.contains(host) {
                 if let answer = unsafe STUNServerLogic.response(

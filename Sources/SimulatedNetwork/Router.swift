@@ -1,175 +1,167 @@
-package import NetTypes
+import NetTypes
 
-/// How a router treats what passes it, in the terms of RFC 4787.
-package struct RouterBehavior: Equatable, Sendable {
-    package enum Dependence: Sendable, CaseIterable {
-        case endpointIndependent, addressDependent, addressAndPortDependent
-    }
-    package enum PortAllocation: Sendable, CaseIterable {
-        /// The inside port where it is free.
-        case preserving
-        case sequential
-        case random
-    }
-
-    /// Which destinations share one external port (§4.1).
-    package var mapping = Dependence.endpointIndependent
-    /// Who may send in through a mapping (§5). Also how IPv6, which is not translated, is filtered.
-    package var filtering = Dependence.addressAndPortDependent
-    package var allocation = PortAllocation.preserving
-    /// Inside hosts reach each other by their outside endpoints (§6).
-    package var hairpins = false
-    /// A mapping without packets lives this long (§4.3).
-    package var mappingLifetime = Nanoseconds.minutes(2)
-    /// Packets from outside renew a mapping, too.
-    package var inboundRefreshes = true
-    package var blocksUDP = false
-
-    package init() {}
-
-    /// What most home routers do: one port for all, filtered by address and port.
-    package static var easy: Self { Self() }
-    /// A port of its own for each destination.
-    package static var hard: Self {
-        var behavior = Self()
-        behavior.mapping = .addressAndPortDependent
-        behavior.allocation = .random
-        return behavior
-    }
-    /// One port for all, filtered by address only.
-    package static var addressFiltered: Self {
-        var behavior = Self()
-        behavior.filtering = .addressDependent
-        return behavior
-    }
-    package static var udpBlocked: Self {
-        var behavior = Self()
-        behavior.blocksUDP = true
-        return behavior
-    }
-}
-
-/// A router's state: mappings for IPv4, flows for IPv6.
+/// A router: a NAT for IPv4, a firewall for IPv6, a NAT64 between them.
 struct Router {
-    struct Mapping {
-        let inside: Endpoint
-        /// The destination the mapping is for, as far as it depends on it.
-        let scope: Scope
-        let outside: Endpoint
-        var lastUsedAt: MonotonicInstant
-        /// Destinations sent to: what filtering lets in.
-        var peers: [Endpoint]
-    }
-
-    enum Scope: Equatable {
-        case any
-        case address(IPAddress)
-        case endpoint(Endpoint)
-
-        init(_ dependence: RouterBehavior.Dependence, _ endpoint: Endpoint) {
-            self =
-                switch dependence {
-                case .endpointIndependent: .any
-                case .addressDependent: .address(endpoint.address)
-                case .addressAndPortDependent: .endpoint(endpoint)
-                }
-        }
-    }
-
     var behavior: RouterBehavior
     /// Where its outside is attached; nil: the internet.
     let parent: Int?
     var outsideAddresses: [IPAddress]
-    private(set) var mappings: [Mapping] = []
-    private var nextPort: UInt16 = 20_000
+    private var nat = FlowTable()
+    private var firewall = FlowTable()
+    private var ports: PortAllocator
+    /// Inside endpoints that anybody reaches by this outside port.
+    private var forwards: [UInt16: Endpoint] = [:]
+    /// Remotes that have come in by a forwarded port are answered from it.
+    private var answers: [Pair: UInt16] = [:]
 
-    init(_ behavior: RouterBehavior, parent: Int?, outsideAddresses: [IPAddress]) {
+    private struct Pair: Hashable {
+        let inside: Endpoint
+        let remote: Endpoint
+    }
+
+    init(
+        _ behavior: RouterBehavior, parent: Int?, outsideAddresses: [IPAddress],
+        random: inout SeededRandom
+    ) {
         self.behavior = behavior
         self.parent = parent
         self.outsideAddresses = outsideAddresses
+        ports = PortAllocator(random: &random)
     }
 
-    /// A packet leaves. Returns its source as the outside sees it; nil when it is dropped.
-    mutating func translateOutbound(
+    /// Flows of both families.
+    var flowCount: Int { nat.flowCount + firewall.flowCount }
+    var mappingCount: Int { nat.mappingCount }
+
+    // MARK: Outwards
+
+    /// A packet leaves. Returns its source and destination as the outside sees them.
+    mutating func passOutbound(
         from source: Endpoint, to destination: Endpoint, at now: MonotonicInstant,
         random: inout SeededRandom
-    ) -> Endpoint? {
-        guard !behavior.blocksUDP else { return nil }
-        expire(at: now)
-        let isTranslated = source.address.isIPv4
-        let scope = Scope(
-            isTranslated ? behavior.mapping : .endpointIndependent, destination)
-        if let index = mappings.firstIndex(where: { $0.inside == source && $0.scope == scope }) {
-            mappings[index].lastUsedAt = now
-            if !mappings[index].peers.contains(destination) {
-                mappings[index].peers.append(destination)
+    ) throws(LossReason) -> (source: Endpoint, destination: Endpoint) {
+        guard !behavior.blocksUDP else { throw .udpBlocked }
+        guard case .v6(let target) = destination.address else {
+            let outside = try translate(source, to: destination, at: now, random: &random)
+            return (outside, destination)
+        }
+        if let prefix = behavior.nat64Prefix, let address = embeddedIPv4(target, prefix) {
+            let remote = Endpoint(.v4(address), port: destination.port)
+            let outside = try translate(source, to: remote, at: now, random: &random)
+            return (outside, remote)
+        }
+        if let filtering = behavior.ipv6Filtering {
+            firewall.expire(before: now - behavior.mappingLifetime)
+            let key = FlowTable.MappingKey(inside: source, scope: .any)
+            let scope = FlowTable.Scope(filtering, destination)
+            if !firewall.hasFlow(of: key, filter: scope) {
+                try Self.makeRoom(in: &firewall, behavior)
             }
-            return mappings[index].outside
+            firewall.noteOutbound(key, outside: source, filter: scope, at: now)
         }
-        var outside = source
-        if isTranslated {
-            guard let address = outsideAddresses.first(where: \.isIPv4) else { return nil }
-            outside = Endpoint(address, port: allocatePort(for: source, random: &random))
+        return (source, destination)
+    }
+
+    private mutating func translate(
+        _ source: Endpoint, to remote: Endpoint, at now: MonotonicInstant,
+        random: inout SeededRandom
+    ) throws(LossReason) -> Endpoint {
+        guard let address = outsideAddresses.first(where: \.isIPv4) else { throw .noRoute }
+        if let port = answers[Pair(inside: source, remote: remote)] {
+            return Endpoint(address, port: port)
         }
-        mappings.append(
-            Mapping(
-                inside: source, scope: scope, outside: outside, lastUsedAt: now,
-                peers: [destination]))
+        nat.expire(before: now - behavior.mappingLifetime)
+        let key = FlowTable.MappingKey(
+            inside: source, scope: FlowTable.Scope(behavior.mapping, remote))
+        let scope = FlowTable.Scope(behavior.filtering, remote)
+        if !nat.hasFlow(of: key, filter: scope) { try Self.makeRoom(in: &nat, behavior) }
+        let outside: Endpoint
+        if let known = nat.outside(of: key) {
+            outside = known
+        } else {
+            let port = ports.allocate(
+                for: source, by: behavior,
+                former: behavior.changesPortOnExpiry ? nat.formerPorts[key] : nil, at: now,
+                random: &random
+            ) { [nat, forwards] in nat.isFree(Endpoint(address, port: $0)) && forwards[$0] == nil }
+            guard let port else { throw .tableFull }
+            outside = Endpoint(address, port: port)
+        }
+        nat.noteOutbound(key, outside: outside, filter: scope, at: now)
         return outside
     }
 
-    /// A packet comes from outside. Returns the inside endpoint it is for; nil when it is dropped.
-    mutating func translateInbound(
-        from source: Endpoint, to destination: Endpoint, at now: MonotonicInstant
-    ) -> Endpoint? {
-        guard !behavior.blocksUDP else { return nil }
-        expire(at: now)
-        let index = mappings.firstIndex { mapping in
-            mapping.outside == destination
-                && mapping.peers.contains { Self.admits(behavior.filtering, $0, source) }
-                && (mapping.scope == .any
-                    || mapping.scope == Scope(behavior.mapping, source))
+    private static func makeRoom(
+        in table: inout FlowTable, _ behavior: RouterBehavior
+    ) throws(LossReason) {
+        guard let capacity = behavior.tableCapacity, table.flowCount >= capacity else { return }
+        switch behavior.tableOverflow {
+        case .refuse: throw .tableFull
+        case .forgetOldest: table.forgetOldest()
         }
-        guard let index else { return nil }
-        if behavior.inboundRefreshes { mappings[index].lastUsedAt = now }
-        return mappings[index].inside
+    }
+
+    // MARK: Inwards
+
+    /// A packet comes from outside. Returns its source and destination as the inside sees them.
+    mutating func passInbound(
+        from source: Endpoint, to destination: Endpoint, at now: MonotonicInstant
+    ) throws(LossReason) -> (source: Endpoint, destination: Endpoint) {
+        guard !behavior.blocksUDP else { throw .udpBlocked }
+        let limit = now - behavior.mappingLifetime
+        guard destination.address.isIPv4 else {
+            guard let filtering = behavior.ipv6Filtering else { return (source, destination) }
+            firewall.expire(before: limit)
+            let inside = firewall.admit(
+                to: destination, filter: FlowTable.Scope(filtering, source),
+                refreshes: behavior.inboundRefreshes, at: now)
+            guard inside != nil else { throw .filtered }
+            return (source, destination)
+        }
+        if let inside = forwards[destination.port] {
+            answers[Pair(inside: inside, remote: source)] = destination.port
+            return (source, inside)
+        }
+        nat.expire(before: limit)
+        let inside = nat.admit(
+            to: destination, filter: FlowTable.Scope(behavior.filtering, source),
+            refreshes: behavior.inboundRefreshes, at: now)
+        guard let inside else { throw .filtered }
+        guard inside.address.isIPv6, case .v4(let address) = source.address,
+            let prefix = behavior.nat64Prefix
+        else { return (source, inside) }
+        let embedded = IPv6Address(high: prefix.high, low: prefix.low | UInt64(address.bits))
+        return (Endpoint(.v6(embedded), port: source.port), inside)
+    }
+
+    private func embeddedIPv4(_ address: IPv6Address, _ prefix: IPv6Address) -> IPv4Address? {
+        guard address.high == prefix.high, address.low >> 32 == prefix.low >> 32 else { return nil }
+        return IPv4Address(bits: UInt32(truncatingIfNeeded: address.low))
+    }
+
+    // MARK: Administration
+
+    /// Lets anybody reach `inside` by the outside port, as port mapping protocols ask for. False
+    /// when the port is taken.
+    mutating func forward(_ port: UInt16, to inside: Endpoint) -> Bool {
+        if let known = forwards[port] { return known == inside }
+        guard let address = outsideAddresses.first(where: \.isIPv4),
+            nat.isFree(Endpoint(address, port: port))
+        else { return false }
+        forwards[port] = inside
+        return true
+    }
+
+    mutating func stopForwarding(_ port: UInt16) {
+        guard let inside = forwards.removeValue(forKey: port) else { return }
+        answers = answers.filter { $0.key.inside != inside }
     }
 
     /// Forgets everything, as after a power cut.
     mutating func reset() {
-        mappings.removeAll()
-    }
-
-    private static func admits(
-        _ filtering: RouterBehavior.Dependence, _ peer: Endpoint, _ source: Endpoint
-    ) -> Bool {
-        switch filtering {
-        case .endpointIndependent: true
-        case .addressDependent: peer.address == source.address
-        case .addressAndPortDependent: peer == source
-        }
-    }
-
-    private mutating func expire(at now: MonotonicInstant) {
-        mappings.removeAll { now - $0.lastUsedAt > behavior.mappingLifetime }
-    }
-
-    private mutating func allocatePort(
-        for source: Endpoint, random: inout SeededRandom
-    ) -> UInt16 {
-        let isFree = { [mappings] (port: UInt16) in
-            !mappings.contains { $0.outside.port == port && $0.outside.address.isIPv4 }
-        }
-        if behavior.allocation == .preserving, isFree(source.port) { return source.port }
-        while true {
-            let port: UInt16
-            if behavior.allocation == .random {
-                port = UInt16(1_024 + random.below(64_512))
-            } else {
-                port = nextPort
-                nextPort = nextPort == .max ? 1_024 : nextPort + 1
-            }
-            if isFree(port) { return port }
-        }
+        nat = FlowTable()
+        firewall = FlowTable()
+        forwards = [:]
+        answers = [:]
     }
 }

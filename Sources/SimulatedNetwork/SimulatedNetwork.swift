@@ -1,7 +1,8 @@
 package import NetTypes
 
 /// A deterministic network for tests: hosts and routers with NATs in a tree below the internet, links
-/// with delay and loss, relays that deliver by node key, and a clock that moves only when told.
+/// with delay, loss and limits of size, relays that deliver by node key, and a clock that moves only
+/// when told.
 ///
 /// Everything that happens follows from the seed and the calls. Datagrams are values; nothing is
 /// real. Add routers and hosts, `send` from hosts, and take what arrives from `next(until:)`.
@@ -16,44 +17,29 @@ package struct SimulatedNetwork {
     package struct HostID: Hashable, Sendable { let index: Int }
     package struct RouterID: Hashable, Sendable { let index: Int }
 
-    /// The way between a host or router and what it hangs on.
-    package struct Link: Equatable, Sendable {
-        package var delay: Nanoseconds
-        /// Added to the delay, evenly from 0 to this.
-        package var jitter: Nanoseconds
-        /// Share of the packets lost, 0...1.
-        package var loss: Double
-        package var isUp = true
-
-        package init(
-            delay: Nanoseconds, jitter: Nanoseconds = .zero, loss: Double = 0
-        ) {
-            self.delay = delay
-            self.jitter = jitter
-            self.loss = loss
-        }
-    }
-
     package enum Arrival: Equatable, Sendable {
         case datagram(to: HostID, local: Endpoint, from: Endpoint, payload: [UInt8])
         case relayed(to: HostID, region: Int, from: NodeKey, payload: [UInt8])
+        /// The relay says that nobody of this key is connected to it.
+        case relayPeerGone(to: HostID, region: Int, NodeKey)
     }
 
     struct Host {
         var addresses: [IPAddress]
         var parent: Int?
-        var link: Link
+        var link: LinkState
+        var isSuspended = false
         var sent = 0
         var received = 0
     }
 
     /// Where a packet is while it travels.
     enum Place: Hashable {
+        /// In the network inside of a router; nil: the internet.
+        case segment(Int?)
         case host(Int)
         /// Coming from outside.
         case router(Int)
-        /// Coming from inside, on its way to the parent.
-        case gateway(Int)
     }
 
     struct Packet {
@@ -62,24 +48,43 @@ package struct SimulatedNetwork {
         var payload: [UInt8]
         let sender: Int
         var hops = 0
+
+        /// With IP and UDP header.
+        var byteCount: Int { payload.count + (destination.address.isIPv4 ? 28 : 48) }
     }
 
     enum Event {
         case packet(Packet, at: Place)
-        case relayed(to: NodeKey, region: Int, from: NodeKey, payload: [UInt8])
+        case relay(RelayMessage)
     }
 
-    package private(set) var now: MonotonicInstant
+    private struct Location: Hashable {
+        let segment: Int?
+        let address: IPAddress
+    }
+
+    private struct Pair: Hashable {
+        let from: Int
+        let to: Int
+    }
+
+    package internal(set) var now: MonotonicInstant
     var random: SeededRandom
     var hosts: [Host] = []
     var routers: [Router] = []
-    var routerLinks: [Link] = []
+    var routerLinks: [LinkState] = []
     var queue = EventQueue<Event>()
-    private var relayDelays: [Int: Nanoseconds] = [:]
-    private var relayClients: [NodeKey: (host: Int, regions: Set<Int>)] = [:]
-    private var cutPairs: Set<[Int]> = []
-    /// Datagrams that reached no host.
-    package private(set) var lostCount = 0
+    var relays = RelayNetwork()
+    /// Who has an address within a segment.
+    private var neighbours: [Location: Place] = [:]
+    /// Packets longer than this many bytes do not pass from one host to another.
+    private var cuts: [Pair: Int] = [:]
+    private var losses = [Int](repeating: 0, count: LossReason.allCases.count)
+    /// Steps of packets from one link or router to the next.
+    package internal(set) var stepCount = 0
+    /// When set, what is sent, arrives or is lost is written down in `trace`.
+    package var isTracing = false
+    package internal(set) var trace: [TraceEntry] = []
 
     /// The clock starts at one hour, so that durations can be subtracted.
     package init(seed: UInt64) {
@@ -93,78 +98,171 @@ package struct SimulatedNetwork {
         _ behavior: RouterBehavior, outside: [IPAddress], behind parent: RouterID? = nil,
         link: Link = Link(delay: .zero)
     ) -> RouterID {
-        routers.append(Router(behavior, parent: parent?.index, outsideAddresses: outside))
-        routerLinks.append(link)
-        return RouterID(index: routers.count - 1)
+        routers.append(
+            Router(
+                behavior, parent: parent?.index, outsideAddresses: outside, random: &random))
+        routerLinks.append(LinkState(link))
+        let index = routers.count - 1
+        for address in outside {
+            neighbours[.init(segment: parent?.index, address: address)] = .router(index)
+        }
+        return RouterID(index: index)
     }
 
     package mutating func addHost(
         _ addresses: [IPAddress], behind parent: RouterID? = nil, link: Link
     ) -> HostID {
-        hosts.append(Host(addresses: addresses, parent: parent?.index, link: link))
+        hosts.append(Host(addresses: [], parent: nil, link: LinkState(link)))
+        attach(hosts.count - 1, addresses, behind: parent?.index)
         return HostID(index: hosts.count - 1)
     }
 
-    /// The host roams: other addresses, another router. Its packets on the way are lost.
+    /// The host roams: other addresses, another router. Its packets on the way are lost, its relay
+    /// connections break (`reconnectRelays`).
     package mutating func move(
-        _ host: HostID, to addresses: [IPAddress], behind parent: RouterID?
+        _ host: HostID, to addresses: [IPAddress], behind parent: RouterID?, link: Link? = nil
     ) {
-        hosts[host.index].addresses = addresses
-        hosts[host.index].parent = parent?.index
+        detach(host.index)
+        attach(host.index, addresses, behind: parent?.index)
+        if let link { hosts[host.index].link = LinkState(link) }
+    }
+
+    private mutating func attach(_ index: Int, _ addresses: [IPAddress], behind parent: Int?) {
+        hosts[index].addresses = addresses
+        hosts[index].parent = parent
+        for address in addresses {
+            neighbours[Location(segment: parent, address: address)] = .host(index)
+            // IPv6 is routed, not translated: every network above knows the way down.
+            var below = parent
+            while address.isIPv6, let router = below {
+                below = routers[router].parent
+                neighbours[Location(segment: below, address: address)] = .router(router)
+            }
+        }
+    }
+
+    private mutating func detach(_ index: Int) {
+        for address in hosts[index].addresses {
+            var place = Place.host(index)
+            var segment = hosts[index].parent
+            while true {
+                let location = Location(segment: segment, address: address)
+                if neighbours[location] == place { neighbours[location] = nil }
+                guard address.isIPv6, let router = segment else { break }
+                place = .router(router)
+                segment = routers[router].parent
+            }
+        }
     }
 
     package mutating func setBehavior(_ behavior: RouterBehavior, of router: RouterID) {
         routers[router.index].behavior = behavior
     }
 
+    package func behavior(of router: RouterID) -> RouterBehavior { routers[router.index].behavior }
+
     /// The router loses its mappings and, with `outside`, its addresses.
     package mutating func restart(_ router: RouterID, outside: [IPAddress]? = nil) {
-        routers[router.index].reset()
-        if let outside { routers[router.index].outsideAddresses = outside }
+        let index = router.index
+        routers[index].reset()
+        guard let outside else { return }
+        let segment = routers[index].parent
+        for address in routers[index].outsideAddresses {
+            neighbours[Location(segment: segment, address: address)] = nil
+        }
+        for address in outside {
+            neighbours[Location(segment: segment, address: address)] = .router(index)
+        }
+        routers[index].outsideAddresses = outside
     }
 
     package mutating func setLink(_ link: Link, of host: HostID) {
-        hosts[host.index].link = link
+        hosts[host.index].link.link = link
     }
+
+    package mutating func setLink(_ link: Link, of router: RouterID) {
+        routerLinks[router.index].link = link
+    }
+
+    package func link(of host: HostID) -> Link { hosts[host.index].link.link }
+    package func link(of router: RouterID) -> Link { routerLinks[router.index].link }
+
+    /// Lets anybody reach `inside` by the router's outside port, as a port mapping does. False when
+    /// the port is taken.
+    package mutating func forward(
+        _ port: UInt16, to inside: Endpoint, on router: RouterID
+    ) -> Bool {
+        routers[router.index].forward(port, to: inside)
+    }
+
+    package mutating func stopForwarding(_ port: UInt16, on router: RouterID) {
+        routers[router.index].stopForwarding(port)
+    }
+
+    /// Flows that the router remembers, and outside ports in use.
+    package func tableLoad(of router: RouterID) -> (flows: Int, mappings: Int) {
+        (routers[router.index].flowCount, routers[router.index].mappingCount)
+    }
+
+    // MARK: Trouble
 
     /// From now on no datagram passes between the two hosts, in either direction; relays are not
     /// concerned.
     package mutating func cut(_ one: HostID, _ other: HostID) {
-        cutPairs.insert([one.index, other.index])
-        cutPairs.insert([other.index, one.index])
+        cut(from: one, to: other)
+        cut(from: other, to: one)
     }
 
-    /// The same in one direction only.
-    package mutating func cut(from one: HostID, to other: HostID) {
-        cutPairs.insert([one.index, other.index])
+    /// In one direction only; with `largerThan` only IP packets of more bytes than that.
+    package mutating func cut(from one: HostID, to other: HostID, largerThan limit: Int = 0) {
+        cuts[Pair(from: one.index, to: other.index)] = limit
     }
 
     package mutating func mend(_ one: HostID, _ other: HostID) {
-        cutPairs.remove([one.index, other.index])
-        cutPairs.remove([other.index, one.index])
+        cuts[Pair(from: one.index, to: other.index)] = nil
+        cuts[Pair(from: other.index, to: one.index)] = nil
     }
+
+    /// The host sleeps: what arrives is lost, and its owner fires no timers.
+    package mutating func suspend(_ host: HostID) { hosts[host.index].isSuspended = true }
+    package mutating func resume(_ host: HostID) { hosts[host.index].isSuspended = false }
+    package func isSuspended(_ host: HostID) -> Bool { hosts[host.index].isSuspended }
 
     package func addresses(of host: HostID) -> [IPAddress] { hosts[host.index].addresses }
     package func sentCount(of host: HostID) -> Int { hosts[host.index].sent }
     package func receivedCount(of host: HostID) -> Int { hosts[host.index].received }
+    package func lostCount(_ reason: LossReason) -> Int { losses[reason.rawValue] }
+    /// Datagrams and relayed packets that reached nobody.
+    package var lostCount: Int { losses.reduce(0, +) }
+
+    mutating func lose(_ reason: LossReason) { losses[reason.rawValue] += 1 }
 
     // MARK: Datagrams
 
-    /// Sends a datagram from the host's port, by the address of the right family.
+    /// Sends a datagram from the host's port, by its first address of the right family, or by
+    /// `address`, which must be one of its own.
     package mutating func send(
-        _ payload: [UInt8], from host: HostID, port: UInt16, to destination: Endpoint
+        _ payload: [UInt8], from host: HostID, port: UInt16, to destination: Endpoint,
+        by address: IPAddress? = nil
     ) {
-        hosts[host.index].sent += 1
+        let index = host.index
+        hosts[index].sent += 1
         let isIPv4 = destination.address.isIPv4
-        guard let address = hosts[host.index].addresses.first(where: { $0.isIPv4 == isIPv4 }) else {
-            lostCount += 1
-            return
-        }
+        guard
+            let address = address ?? hosts[index].addresses.first(where: { $0.isIPv4 == isIPv4 })
+        else { return lose(.noRoute) }
         let packet = Packet(
             source: Endpoint(address, port: port), destination: destination, payload: payload,
-            sender: host.index)
-        guard let delay = pass(hosts[host.index].link) else { return }
-        forward(packet, within: hosts[host.index].parent, after: delay)
+            sender: index)
+        note(.sent, packet)
+        guard !hosts[index].isSuspended else { return lose(packet, .suspended) }
+        do throws(LossReason) {
+            let at = try hosts[index].link.pass(
+                .up, byteCount: packet.byteCount, at: now, random: &random)
+            queue.insert(.packet(packet, at: .segment(hosts[index].parent)), at: at)
+        } catch {
+            lose(packet, error)
+        }
     }
 
     /// Time until something happens; nil when nothing is on the way.
@@ -175,150 +273,116 @@ package struct SimulatedNetwork {
         while let at = queue.nextAt, at <= limit, let (_, event) = queue.popFirst() {
             now = max(now, at)
             switch event {
-            case .packet(let packet, let place):
-                if let arrival = step(packet, at: place) { return arrival }
-            case .relayed(let key, let region, let from, let payload):
-                guard let client = relayClients[key], client.regions.contains(region),
-                    hosts[client.host].link.isUp
-                else {
-                    lostCount += 1
-                    continue
+            case .packet(var packet, let place):
+                stepCount += 1
+                do throws(LossReason) {
+                    if let arrival = try step(&packet, at: place) { return arrival }
+                } catch {
+                    lose(packet, error)
                 }
-                return .relayed(
-                    to: HostID(index: client.host), region: region, from: from, payload: payload)
+            case .relay(let message):
+                if let arrival = step(message) { return arrival }
             }
         }
         now = max(now, limit)
         return nil
     }
 
-    private mutating func step(_ packet: Packet, at place: Place) -> Arrival? {
-        var packet = packet
+    private mutating func step(
+        _ packet: inout Packet, at place: Place
+    ) throws(LossReason) -> Arrival? {
         packet.hops += 1
-        guard packet.hops < 16 else { return lose() }
+        guard packet.hops < 32 else { throw .looped }
         switch place {
-        case .host(let index):
-            guard hosts[index].addresses.contains(packet.destination.address),
-                !cutPairs.contains([packet.sender, index])
-            else { return lose() }
-            hosts[index].received += 1
-            return .datagram(
-                to: HostID(index: index), local: packet.destination, from: packet.source,
-                payload: packet.payload)
-        case .gateway(let index):
-            return leave(packet, by: index)
-        case .router(let index):
-            let inside = routers[index].translateInbound(
-                from: packet.source, to: packet.destination, at: now)
-            guard let inside else { return lose() }
-            packet.destination = inside
-            forward(packet, within: index, after: .zero)
+        case .segment(let segment):
+            try forward(packet, within: segment)
             return nil
+        case .router(let index):
+            let (source, destination) = try routers[index].passInbound(
+                from: packet.source, to: packet.destination, at: now)
+            packet.source = source
+            packet.destination = destination
+            try forward(packet, within: index)
+            return nil
+        case .host(let index): return try arrive(packet, at: index)
         }
     }
 
-    private mutating func leave(_ packet: Packet, by index: Int) -> Arrival? {
+    private mutating func arrive(_ packet: Packet, at index: Int) throws(LossReason) -> Arrival {
+        guard hosts[index].addresses.contains(packet.destination.address) else { throw .noRoute }
+        if !cuts.isEmpty, let limit = cuts[Pair(from: packet.sender, to: index)],
+            packet.byteCount > limit
+        {
+            throw .cut
+        }
+        guard !hosts[index].isSuspended else { throw .suspended }
+        hosts[index].received += 1
+        note(.arrived, packet)
+        return .datagram(
+            to: HostID(index: index), local: packet.destination, from: packet.source,
+            payload: packet.payload)
+    }
+
+    /// Moves a packet within a segment to the neighbour that has its destination, or to the way out.
+    private mutating func forward(_ packet: Packet, within segment: Int?) throws(LossReason) {
+        let location = Location(segment: segment, address: packet.destination.address)
+        switch neighbours[location] {
+        case .host(let index):
+            let at = try hosts[index].link.pass(
+                .down, byteCount: packet.byteCount, at: now, random: &random)
+            queue.insert(.packet(packet, at: .host(index)), at: at)
+        case .router(let index):
+            let at = try routerLinks[index].pass(
+                .down, byteCount: packet.byteCount, at: now, random: &random)
+            queue.insert(.packet(packet, at: .router(index)), at: at)
+        case .segment, nil:
+            guard let segment else { throw .noRoute }
+            try leave(packet, by: segment)
+        }
+    }
+
+    private mutating func leave(_ packet: Packet, by index: Int) throws(LossReason) {
         var packet = packet
-        let isHairpin = routers[index].outsideAddresses.contains(packet.destination.address)
-        guard !isHairpin || routers[index].behavior.hairpins,
-            let source = routers[index].translateOutbound(
-                from: packet.source, to: packet.destination, at: now, random: &random),
-            let delay = pass(routerLinks[index])
-        else { return lose() }
-        packet.source = source
+        let isHairpin =
+            packet.destination.address.isIPv4
+            && routers[index].outsideAddresses.contains(packet.destination.address)
+        guard !isHairpin || routers[index].behavior.hairpins else { throw .noHairpin }
+        (packet.source, packet.destination) = try routers[index].passOutbound(
+            from: packet.source, to: packet.destination, at: now, random: &random)
         if isHairpin {
             queue.insert(.packet(packet, at: .router(index)), at: now)
-        } else {
-            forward(packet, within: routers[index].parent, after: delay)
-        }
-        return nil
-    }
-
-    /// Moves a packet within the network inside of a router (nil: the internet) to the neighbour
-    /// that has its destination, or to the way out.
-    private mutating func forward(
-        _ packet: Packet, within parent: Int?, after delay: Nanoseconds
-    ) {
-        let target = packet.destination.address
-        var total = delay
-        if let index = hosts.firstIndex(where: {
-            $0.parent == parent && $0.addresses.contains(target)
-        }) {
-            guard let more = pass(hosts[index].link) else { return }
-            queue.insert(.packet(packet, at: .host(index)), at: now + total + more)
-        } else if let index = routers.indices.first(where: {
-            routers[$0].parent == parent && leads(to: target, router: $0)
-        }) {
-            guard let more = pass(routerLinks[index]) else { return }
-            queue.insert(.packet(packet, at: .router(index)), at: now + total + more)
-        } else if let parent {
-            total = total + .microseconds(50)
-            queue.insert(.packet(packet, at: .gateway(parent)), at: now + total)
-        } else {
-            lostCount += 1
-        }
-    }
-
-    /// The router has the address, or somebody behind it has the (IPv6) address untranslated.
-    private func leads(to target: IPAddress, router index: Int) -> Bool {
-        if routers[index].outsideAddresses.contains(target) { return true }
-        guard target.isIPv6 else { return false }
-        return hosts.contains { $0.parent == index && $0.addresses.contains(target) }
-            || routers.indices.contains {
-                routers[$0].parent == index && leads(to: target, router: $0)
-            }
-    }
-
-    /// The delay of a link for one packet; nil when it is lost there.
-    private mutating func pass(_ link: Link) -> Nanoseconds? {
-        guard link.isUp, link.loss == 0 || !random.chance(link.loss) else {
-            lostCount += 1
-            return nil
-        }
-        let jitter = link.jitter.count == 0 ? 0 : Int64(random.below(Int(link.jitter.count)))
-        return link.delay + Nanoseconds(count: jitter)
-    }
-
-    private mutating func lose() -> Arrival? {
-        lostCount += 1
-        return nil
-    }
-
-    // MARK: Relays
-
-    /// A relay at this distance from the middle of the internet.
-    package mutating func addRelay(region: Int, delay: Nanoseconds) { relayDelays[region] = delay }
-
-    /// The node with `key` is connected, from `host`, to these regions and no others.
-    package mutating func connect(_ key: NodeKey, on host: HostID, toRelays regions: Set<Int>) {
-        relayClients[key] = (host.index, regions)
-    }
-
-    /// Sends by relay, which loses nothing. A sender needs no connection of its own here; it is made
-    /// on demand. Unknown receivers are lost.
-    package mutating func relay(
-        _ payload: [UInt8], region: Int, from sender: NodeKey, on host: HostID, to key: NodeKey
-    ) {
-        guard let delay = relayDelays[region], let client = relayClients[key],
-            hosts[host.index].link.isUp
-        else {
-            lostCount += 1
             return
         }
-        let total =
-            wayOut(of: host.index) + delay + delay + wayOut(of: client.host) + .microseconds(100)
-        queue.insert(
-            .relayed(to: key, region: region, from: sender, payload: payload), at: now + total)
+        let at = try routerLinks[index].pass(
+            .up, byteCount: packet.byteCount, at: now, random: &random)
+        queue.insert(.packet(packet, at: .segment(routers[index].parent)), at: at)
     }
 
-    /// Delay from a host to the middle of the internet.
-    private func wayOut(of host: Int) -> Nanoseconds {
-        var total = hosts[host].link.delay
-        var parent = hosts[host].parent
-        while let router = parent {
-            total = total + routerLinks[router].delay
-            parent = routers[router].parent
-        }
-        return total
+    private mutating func lose(_ packet: Packet, _ reason: LossReason) {
+        lose(reason)
+        note(.lost(reason), packet)
     }
+
+    private mutating func note(_ what: TraceEntry.What, _ packet: Packet) {
+        guard isTracing else { return }
+        trace.append(
+            TraceEntry(
+                at: now, what: what, sender: HostID(index: packet.sender), from: packet.source,
+                to: packet.destination, payload: packet.payload))
+    }
+}
+
+/// One line of what happened to datagrams.
+package struct TraceEntry: Equatable, Sendable {
+    package enum What: Equatable, Sendable {
+        case sent, arrived
+        case lost(LossReason)
+    }
+    package var at: MonotonicInstant
+    package var what: What
+    package var sender: SimulatedNetwork.HostID
+    /// As they stand in the packet at that moment.
+    package var from: Endpoint
+    package var to: Endpoint
+    package var payload: [UInt8]
 }
