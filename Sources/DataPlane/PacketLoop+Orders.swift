@@ -173,6 +173,7 @@ extension PacketLoop {
     }
 
     private mutating func apply(_ report: NetReport) {
+        paths.setNATBehavior(report.nat)
         paths.setReflexiveEndpoints(
             report.reflexiveEndpoints, mappingVaries: report.mappingVariesByDestination ?? false,
             at: now)

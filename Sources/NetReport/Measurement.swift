@@ -74,6 +74,18 @@ struct Measurement {
             report.globalIPv6 = Self.announced(globalIPv6)
         }
         report.mappingVariesByDestination = mappingVaries ?? report.mappingVariesByDestination
+        nameMapping(of: &report)
+    }
+
+    /// Servers at several addresses tell whether a mapping depends on the destination, not on what of
+    /// it. A finer answer of behaviour discovery stays where it does not contradict.
+    private func nameMapping(of report: inout NetReport) {
+        switch report.mappingVariesByDestination {
+        case false?: report.nat.mapping = .endpointIndependent
+        case true? where report.nat.mapping == nil || report.nat.mapping == .endpointIndependent:
+            report.nat.mapping = .addressAndPortDependent
+        default: break
+        }
     }
 
     /// What an incremental report did not learn again is taken from the previous one.
@@ -85,6 +97,8 @@ struct Measurement {
         report.globalIPv6 = Self.announced(globalIPv6)
         report.mappingVariesByDestination =
             mappingVaries ?? (report.hasIPv4 ? previous?.mappingVariesByDestination : nil)
+        if report.hasIPv4, let previous { report.nat = previous.nat }
+        nameMapping(of: &report)
         report.latencies = latencies.values.sorted { $0.region < $1.region }
     }
 }

@@ -11,6 +11,9 @@ package struct NetReport: Equatable, Sendable {
     package var hasIPv6 = false
     /// Whether the NAT gives each destination another mapping ("hard"); nil: not known.
     package var mappingVariesByDestination: Bool?
+    /// How the NAT in our way treats IPv4; what could not be found out is nil. A mapping that was
+    /// seen to vary, but not by what, counts as one by address and port.
+    package var nat = NATBehavior()
     /// As STUN servers saw us: the first answer's endpoint, then others seen at least twice.
     package var globalIPv4: [Endpoint] = []
     package var globalIPv6: [Endpoint] = []

@@ -59,6 +59,8 @@ package struct PathEngine<Random: RandomNumberGenerator>: ~Copyable {
     var indicesByNodeKey: [NodeKey: Int] = [:]
 
     var ownEndpoints = OwnEndpoints()
+    /// How the NAT in our own way treats IPv4; empty until it has been found out.
+    package internal(set) var natBehavior = NATBehavior()
     var endpointsRequestedAt = MonotonicInstant.never
     var pingBudget = TokenBucket(burst: 1_000, interval: .milliseconds(2))
     var transmits = BoundedQueue<PathTransmit>(capacity: PathTiming.transmitQueueMax)

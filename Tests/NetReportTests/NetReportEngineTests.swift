@@ -105,6 +105,7 @@ struct NetReportEngineTests {
         #expect(report.homeRelay == 1)
         #expect(report.reflexiveEndpoints == [Endpoint("203.0.113.9:41641")!])
         #expect(report.mappingVariesByDestination == false)
+        #expect(report.nat == NATBehavior(mapping: .endpointIndependent))
         #expect(report.latency(of: 2) == .milliseconds(40))
         // Three regions had answered after 60 ms; the rest got as long again.
         #expect(report.finishedAt - start == .milliseconds(120))
@@ -123,6 +124,8 @@ struct NetReportEngineTests {
         world.run(for: .seconds(1))
         let varies = world.report?.mappingVariesByDestination
         #expect(varies == true)
+        let mapping = world.report?.nat.mapping
+        #expect(mapping == .addressAndPortDependent)
         // Seen once each: only the first is announced.
         let endpoints = world.report?.globalIPv4
         #expect(endpoints?.count == 1)

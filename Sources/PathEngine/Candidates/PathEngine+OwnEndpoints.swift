@@ -20,6 +20,9 @@ extension PathEngine {
         if changed { announce(at: now) }
     }
 
+    /// What measuring the network found out about the NAT in our way. Call it after each report.
+    package mutating func setNATBehavior(_ behavior: NATBehavior) { natBehavior = behavior }
+
     private mutating func announce(at now: MonotonicInstant) {
         events.append(.ownEndpointsChanged(ownEndpoints.list))
         for index in peers.indices {
@@ -43,6 +46,7 @@ extension PathEngine {
 
     mutating func forgetProofs(at now: MonotonicInstant) {
         ownEndpoints.expire()
+        natBehavior = NATBehavior()
         endpointsRequestedAt = .never
         for index in peers.indices where peers[index] != nil {
             peers[index]?.forgetProofs(at: now)
