@@ -13,7 +13,7 @@ package func privateKey<Kind: KeyKind>(
     return unsafe PrivateKey(SecretBytes(copying: random.bytes(count: 32).span.bytes))
 }
 
-/// A node of a `Mesh`: both engines, and a stand-in for WireGuard that numbers its packets.
+/// A node of a `Mesh`: the engines, and a stand-in for WireGuard (`Session`).
 package final class SimulatedNode {
     package static let port: UInt16 = 41_641
 
@@ -27,21 +27,36 @@ package final class SimulatedNode {
     package var announced: [Endpoint] = []
     package var homeRelay: Int?
     package var events: [PathEvent] = []
+    /// An IPv6-only host whose network translates (RFC 6146) reaches IPv4 by this prefix.
+    package var nat64Prefix: IPv6Address?
+    var random: SeededRandom
 
-    /// By peer index: the next number to send, and what has arrived.
+    // By peer index.
+    var sessions: [Int: Session] = [:]
+    /// The next number to send, and what has arrived.
     package var sent: [Int: UInt32] = [:]
     package var received: [Int: Set<UInt32>] = [:]
+    package var firstArrival: [Int: MonotonicInstant] = [:]
     package var lastArrival: [Int: MonotonicInstant] = [:]
     package var longestSilence: [Int: Nanoseconds] = [:]
     package var directArrivals: [Int: Int] = [:]
     package var relayedArrivals: [Int: Int] = [:]
     /// When traffic to the peer first left by the direct path alone.
     package var directSince: [Int: MonotonicInstant] = [:]
+    /// Handshakes to be sent again.
+    var retries: [Int: MonotonicInstant] = [:]
+
     /// Disco datagrams sent over UDP, by second.
     package var discoSent: [UInt64: Int] = [:]
     package var discoSentTotal = 0
+    package var relayedDiscoSentTotal = 0
+    package var stunSentTotal = 0
+    /// Times that a timer or a packet woke the node.
+    package var wakeUpCount = 0
+    /// The timer that is set.
+    var timerAt: MonotonicInstant?
 
-    package init(name: String, host: SimulatedNetwork.HostID, seed: UInt64) {
+    init(name: String, host: SimulatedNetwork.HostID, seed: UInt64) {
         self.name = name
         self.host = host
         nodeKey = privateKey(seed, NodeKind.self).publicKey
@@ -49,6 +64,7 @@ package final class SimulatedNode {
         paths = PathEngine(
             nodeKey: nodeKey, discoKey: discoKey, random: SeededRandom(seed: seed ^ 1))
         report = NetReportEngine(random: SeededRandom(seed: seed ^ 2))
+        random = SeededRandom(seed: seed ^ 3)
     }
 
     /// A new process: everything in memory is gone, the disco key is new.
@@ -58,9 +74,16 @@ package final class SimulatedNode {
             nodeKey: nodeKey, discoKey: discoKey, random: SeededRandom(seed: seed ^ 1))
         report = NetReportEngine(random: SeededRandom(seed: seed ^ 2))
         announced = []
+        sessions = [:]
+        retries = [:]
     }
 
     package var nextDeadline: MonotonicInstant? {
-        earliest(paths.nextDeadline, report.nextDeadline)
+        var next = earliest(paths.nextDeadline, report.nextDeadline)
+        for retry in retries.values { next = earliest(next, retry) }
+        return next
     }
+
+    /// Packets of path finding: disco by UDP and relay, and STUN.
+    package var overheadSent: Int { discoSentTotal + relayedDiscoSentTotal + stunSentTotal }
 }

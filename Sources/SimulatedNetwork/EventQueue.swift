@@ -1,8 +1,8 @@
-import NetTypes
+package import NetTypes
 
 /// Events by time; those of one instant in the order they were put in. A binary heap of small
 /// entries; the events themselves lie still.
-struct EventQueue<Event> {
+package struct EventQueue<Event> {
     private struct Entry {
         let at: MonotonicInstant
         let order: UInt64
@@ -18,10 +18,12 @@ struct EventQueue<Event> {
     private var free: [Int] = []
     private var nextOrder: UInt64 = 0
 
-    var nextAt: MonotonicInstant? { heap.first?.at }
-    var count: Int { heap.count }
+    package init() {}
 
-    mutating func insert(_ event: Event, at instant: MonotonicInstant) {
+    package var nextAt: MonotonicInstant? { heap.first?.at }
+    package var count: Int { heap.count }
+
+    package mutating func insert(_ event: Event, at instant: MonotonicInstant) {
         let slot: Int
         if let reused = free.popLast() {
             slot = reused
@@ -41,7 +43,7 @@ struct EventQueue<Event> {
         heap[child] = entry
     }
 
-    mutating func popFirst() -> (at: MonotonicInstant, event: Event)? {
+    package mutating func popFirst() -> (at: MonotonicInstant, event: Event)? {
         guard let first = heap.first else { return nil }
         let last = heap.removeLast()
         if !heap.isEmpty { sink(last) }

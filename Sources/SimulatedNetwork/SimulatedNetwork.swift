@@ -77,7 +77,7 @@ package struct SimulatedNetwork {
     var relays = RelayNetwork()
     /// Who has an address within a segment.
     private var neighbours: [Location: Place] = [:]
-    /// Packets longer than this many bytes do not pass from one host to another.
+    /// Packets with more payload than this do not pass from one host to another.
     private var cuts: [Pair: Int] = [:]
     private var losses = [Int](repeating: 0, count: LossReason.allCases.count)
     /// Steps of packets from one link or router to the next.
@@ -213,11 +213,18 @@ package struct SimulatedNetwork {
         cut(from: other, to: one)
     }
 
-    /// In one direction only; with `largerThan` only IP packets of more bytes than that.
-    package mutating func cut(from one: HostID, to other: HostID, largerThan limit: Int = 0) {
-        cuts[Pair(from: one.index, to: other.index)] = limit
+    /// The same in one direction only.
+    package mutating func cut(from one: HostID, to other: HostID) {
+        cuts[Pair(from: one.index, to: other.index)] = -1
     }
 
+    /// From now on datagrams with more payload than this are lost between the two, without a word to
+    /// the sender: a black hole.
+    package mutating func limitPayload(from one: HostID, to other: HostID, byteCount: Int) {
+        cuts[Pair(from: one.index, to: other.index)] = byteCount
+    }
+
+    /// Undoes `cut` and `limitPayload`.
     package mutating func mend(_ one: HostID, _ other: HostID) {
         cuts[Pair(from: one.index, to: other.index)] = nil
         cuts[Pair(from: other.index, to: one.index)] = nil
@@ -311,7 +318,7 @@ package struct SimulatedNetwork {
     private mutating func arrive(_ packet: Packet, at index: Int) throws(LossReason) -> Arrival {
         guard hosts[index].addresses.contains(packet.destination.address) else { throw .noRoute }
         if !cuts.isEmpty, let limit = cuts[Pair(from: packet.sender, to: index)],
-            packet.byteCount > limit
+            packet.payload.count > limit
         {
             throw .cut
         }

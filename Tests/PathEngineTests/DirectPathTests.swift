@@ -8,7 +8,7 @@ import Testing
 struct DirectPathTests {
     /// Sends for a while and says how long it took until both sides were direct.
     private func connect(
-        _ seed: UInt64, _ places: [Place], sharesEndpoints: Bool = true, loss: Double = 0
+        _ seed: UInt64, _ places: [NATKind], sharesEndpoints: Bool = true, loss: Double = 0
     ) -> (mesh: Mesh, time: Nanoseconds?) {
         let mesh = Mesh(seed: seed, places, loss: loss)
         mesh.sharesEndpoints = sharesEndpoints
@@ -20,11 +20,11 @@ struct DirectPathTests {
     @Test(
         "pairs that can meet do so within 300 ms of the first packet",
         arguments: [
-            [Place.open, .open], [.open, .easy], [.open, .hard], [.easy, .open], [.hard, .open],
+            [NATKind.open, .open], [.open, .easy], [.open, .hard], [.easy, .open], [.hard, .open],
             [.easy, .easy], [.easy, .carrier], [.carrier, .carrier], [.addressFiltered, .hard],
             [.hard, .addressFiltered], [.addressFiltered, .easy], [.carrier, .open],
         ])
-    func direct(places: [Place]) {
+    func direct(places: [NATKind]) {
         for seed: UInt64 in 1...20 {
             let (mesh, time) = connect(seed, places)
             #expect(
@@ -47,10 +47,10 @@ struct DirectPathTests {
     @Test(
         "pairs without a way stay on the relay, lose nothing and do not flood",
         arguments: [
-            [Place.hard, .hard], [.easy, .hard], [.blocked, .open], [.open, .blocked],
+            [NATKind.hard, .hard], [.easy, .hard], [.blocked, .open], [.open, .blocked],
             [.carrier, .hard], [.blocked, .blocked],
         ])
-    func relayed(places: [Place]) {
+    func relayed(places: [NATKind]) {
         for seed: UInt64 in 1...3 {
             let (mesh, time) = connect(seed, places)
             #expect(time == nil, "seed \(seed), \(places)")

@@ -8,7 +8,7 @@ import Testing
 @Suite("when a path fails")
 struct FailoverTests {
     /// Two connected nodes with traffic every 20 ms both ways.
-    private func connected(_ seed: UInt64, _ places: [Place]) -> Mesh {
+    private func connected(_ seed: UInt64, _ places: [NATKind]) -> Mesh {
         let mesh = Mesh(seed: seed, places)
         mesh.start()
         mesh.run(for: .seconds(1))
@@ -28,8 +28,8 @@ struct FailoverTests {
 
     @Test(
         "a cut direct path is bridged by the relay: half a second at the most",
-        arguments: [[Place.easy, .easy], [.open, .open], [.open, .hard], [.carrier, .easy]])
-    func cut(places: [Place]) {
+        arguments: [[NATKind.easy, .easy], [.open, .open], [.open, .hard], [.carrier, .easy]])
+    func cut(places: [NATKind]) {
         for seed: UInt64 in 1...25 {
             let mesh = connected(seed, places)
             mesh.network.cut(mesh.nodes[0].host, mesh.nodes[1].host)

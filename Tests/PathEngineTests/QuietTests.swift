@@ -41,7 +41,9 @@ struct QuietTests {
     @Test("official peers, which never ping back, get a direct path with us", arguments: [0, 1])
     func official(starter: Int) {
         for seed: UInt64 in 1...20 {
-            for places in [[Place.easy, .easy], [.open, .easy], [.easy, .open], [.hard, .open]] {
+            for places in [
+                [NATKind.easy, .easy], [.open, .easy], [.easy, .open], [.hard, .open],
+            ] {
                 let mesh = Mesh(seed: seed, places)
                 mesh.start()
                 mesh.run(for: .seconds(1))
