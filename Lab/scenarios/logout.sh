@@ -22,8 +22,8 @@ for round in 1 2; do
     step "round $round"
     flow bob alice
     skein alice logout
-    await 20 absent bob alice
-    await 20 absent carol alice
+    await 2 absent bob alice
+    await 2 absent carol alice
     flow_ends 1000
     stop alice
     rm -rf /run/lab/alice/state /run/lab/alice/addresses

@@ -39,6 +39,11 @@ extension PacketLoop {
             plainPeers[change.publicKey] = nil
             return
         }
+        // As in WireGuard, an address is taken from the peer that had it.
+        let taken = Set(new.allowedIPs.map(\.masked))
+        for key in plainPeers.keys where key != change.publicKey {
+            plainPeers[key]?.desired.allowedIPs.removeAll { taken.contains($0.masked) }
+        }
         plainPeers[change.publicKey] = PlainPeer(
             desired: .plain(
                 new.publicKey, allowedIPs: new.allowedIPs,

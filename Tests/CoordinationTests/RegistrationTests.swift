@@ -190,6 +190,23 @@ import Testing
         #expect(network.record(1) == nil)
     }
 
+    @Test func whoeverLogsOutIsOfflineForItsPeersAtOnce() {
+        let network = TestNetwork()
+        network.join(1)
+        network.join(2)
+        network.connect(1)
+        network.connect(2)
+        #expect(network.map(2).peers?.first?.isOnline == true)
+        _ = network.takeEvents()
+        var logout = request(1)
+        logout.expiry = Timestamp(unixSeconds: 123)
+        _ = network.respond(logout, machine: 1)
+        let told = network.delta(2, network.takeEvents())?.peersChanged?.first
+        #expect(told?.isExpired == true)
+        #expect(told?.isOnline == false)
+        #expect(told?.lastSeen == network.now.wall)
+    }
+
     @Test func anEphemeralNodeGoesWhenItLogsOut() {
         let network = TestNetwork()
         network.join(1) { $0.isEphemeral = true }

@@ -110,6 +110,23 @@ struct TwoNodesTests {
         }
     }
 
+    @Test func anAllowedAddressSetByHandMovesToTheLastPeer() async throws {
+        try await withPair(directly: true) { left, _ in
+            let keys = (0..<2).map { _ in
+                Hexadecimal.encode(PrivateKey<NodeKind>().publicKey.bytes.array)
+            }
+            for key in keys + keys {
+                let reply = await left.dataPlane.answerUAPI(
+                    Array("set=1\npublic_key=\(key)\nallowed_ip=10.9.0.0/16\n\n".utf8))
+                #expect(reply == "errno=0\n\n")
+                let status = await left.dataPlane.answerUAPI(Array("get=1\n\n".utf8))
+                let peers = status.split(separator: "public_key=").dropFirst()
+                let owners = peers.filter { $0.contains("allowed_ip=10.9.0.0/16") }
+                #expect(owners.map { String($0.prefix(64)) } == [key])
+            }
+        }
+    }
+
     @Test func findTheDirectPath() async throws {
         try await withPair(directly: true) { left, right in
             var outcome = PingOutcome.timedOut

@@ -113,7 +113,10 @@ extension Coordinator {
         node.hostinfo = record.hostinfo.forPeers
         if !isOnline(record.id) { node.lastSeen = record.lastSeen }
         if record.isExpired(at: now) {
+            // Whether or not it still holds on to its session: nobody can reach it.
             node.isExpired = true
+            node.isOnline = false
+            node.lastSeen = record.lastSeen
             node.endpoints = nil
             node.homeDERP = 0
         }

@@ -138,6 +138,7 @@ extension Coordinator {
         if node.isEphemeral { return Decision(reply, changes: [.nodeRemoved(id)]) }
         if node.isExpired(at: now) { return Decision(reply) }
         node.expiry = now
+        node.lastSeen = now
         return Decision(reply, changes: [.node(node)])
     }
 
