@@ -158,6 +158,9 @@ let package = Package(
         tests("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
         tests("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
         tests("SimulatedNetwork", ["NetTypes"]),
+        tests(
+            "SimulatedMesh",
+            ["NetTypes", "CryptoPrimitives", "PathEngine", "NetReport", "SimulatedNetwork"]),
 
         // Floor 3: drivers
         driver("LinuxIO", ["CLinux", "NetTypes"]),

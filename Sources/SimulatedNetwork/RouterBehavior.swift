@@ -32,6 +32,8 @@ package struct RouterBehavior: Equatable, Sendable {
     package var allocation = PortAllocation.preserving
     /// Inside hosts reach each other by their outside endpoints, and see those as sources (§6).
     package var hairpins = false
+    /// Inside hosts do not reach each other by their own addresses, as on a guest network.
+    package var isolatesHosts = false
     /// What passes without packets for this long is forgotten (§4.3). Real ones: 30 s to 5 min.
     package var mappingLifetime = Nanoseconds.minutes(2)
     /// Packets from outside renew, too.

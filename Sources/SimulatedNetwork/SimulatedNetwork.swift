@@ -302,14 +302,14 @@ package struct SimulatedNetwork {
         guard packet.hops < 32 else { throw .looped }
         switch place {
         case .segment(let segment):
-            try forward(packet, within: segment)
+            try forward(packet, within: segment, isFromInside: true)
             return nil
         case .router(let index):
             let (source, destination) = try routers[index].passInbound(
                 from: packet.source, to: packet.destination, at: now)
             packet.source = source
             packet.destination = destination
-            try forward(packet, within: index)
+            try forward(packet, within: index, isFromInside: false)
             return nil
         case .host(let index): return try arrive(packet, at: index)
         }
@@ -331,10 +331,15 @@ package struct SimulatedNetwork {
     }
 
     /// Moves a packet within a segment to the neighbour that has its destination, or to the way out.
-    private mutating func forward(_ packet: Packet, within segment: Int?) throws(LossReason) {
+    private mutating func forward(
+        _ packet: Packet, within segment: Int?, isFromInside: Bool
+    ) throws(LossReason) {
         let location = Location(segment: segment, address: packet.destination.address)
         switch neighbours[location] {
         case .host(let index):
+            if isFromInside, let segment, routers[segment].behavior.isolatesHosts {
+                throw .filtered
+            }
             let at = try hosts[index].link.pass(
                 .down, byteCount: packet.byteCount, at: now, random: &random)
             queue.insert(.packet(packet, at: .host(index)), at: at)
