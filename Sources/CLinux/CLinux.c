@@ -124,6 +124,12 @@ int clinux_udp_open_at(clinux_address local, uint32_t mark, int buffer_bytes) {
         close(descriptor);
         return -error;
     }
+    // Whole datagrams or none, whatever the kernel thinks of the path: the size that passes is found
+    // by probing (RFC 8899), and a forged ICMP message cannot lower it. Where a kernel lacks the
+    // option, it fragments.
+    int probe = family == 4 ? IP_PMTUDISC_PROBE : IPV6_PMTUDISC_PROBE;
+    setsockopt(descriptor, family == 4 ? IPPROTO_IP : IPPROTO_IPV6,
+               family == 4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &probe, sizeof probe);
     force_buffer(descriptor, SO_RCVBUFFORCE, SO_RCVBUF, buffer_bytes);
     force_buffer(descriptor, SO_SNDBUFFORCE, SO_SNDBUF, buffer_bytes);
     return descriptor;

@@ -106,13 +106,21 @@ extension PacketLoop {
     ) -> Range<Int>? {
         switch result {
         case .packet(let peer, let range):
-            noteAuthentic(peer, from: source)
+            noteAuthentic(peer, from: source, byteCount: datagram.byteCount)
             return isForHost(datagram.extracting(range), from: peer) ? range : nil
         case .keepalive(let peer):
             noteAuthentic(peer, from: source)
             return nil
         case .dropped(.unknownIndex):
             noteUnknownSession(source)
+            return nil
+        case .dropped(.replayedCounter):
+            // The relay vouches for the sender; the most it could gain by lying is a copy of what
+            // we send.
+            if case .relay(_, let node) = source, let number = paths.index(of: node) {
+                paths.noteRelayedCopy(
+                    from: number, byteCount: datagram.byteCount, at: now)
+            }
             return nil
         case .handled, .dropped: return nil
         }
@@ -128,14 +136,17 @@ extension PacketLoop {
         wireGuard.initiateHandshake(with: PeerIndex(number: number), at: now)
     }
 
-    mutating func noteAuthentic(_ peer: PeerIndex, from source: PacketSource) {
+    mutating func noteAuthentic(
+        _ peer: PeerIndex, from source: PacketSource, byteCount: Int = 0
+    ) {
         if let entry = peers[peer.number], entry.desired.isWireGuardOnly {
             if case .direct(let endpoint) = source, entry.plainEndpoint != endpoint {
                 peers[peer.number]?.plainEndpoint = endpoint
             }
             return
         }
-        paths.noteReceived(from: peer.number, source: source, at: now)
+        paths.noteReceived(
+            from: peer.number, source: source, byteCount: byteCount, at: now)
     }
 
     /// What is for the node itself is dealt with here; the rest is up to the filter.

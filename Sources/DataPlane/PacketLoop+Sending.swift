@@ -40,12 +40,12 @@ extension PacketLoop {
         switch sealPacket(&batch, at: index, by: &wireGuard, for: peer, at: now) {
         case .sealed(let message):
             batch.setPayload(message, at: index)
-            let way = way(to: peer.number)
+            let way = way(to: peer.number, byteCount: message.count)
             sendByRelay(batch.payload(at: index), way)
             batch.setEndpoint(way.direct, at: index)
         case .staged:
             // The search for a path need not wait for the handshake.
-            _ = way(to: peer.number)
+            _ = way(to: peer.number, byteCount: 0)
             batch.drop(at: index)
         case .dropped: batch.drop(at: index)
         }
@@ -59,13 +59,13 @@ extension PacketLoop {
         var isNone: Bool { direct == nil && relay == nil }
     }
 
-    private mutating func way(to number: Int) -> Way {
+    private mutating func way(to number: Int, byteCount: Int) -> Way {
         guard let entry = peers[number] else { return Way() }
         if entry.desired.isWireGuardOnly {
             if entry.plainEndpoint == nil { counters.noPath += 1 }
             return Way(direct: entry.plainEndpoint)
         }
-        let route = paths.route(for: number, at: now)
+        let route = paths.route(for: number, byteCount: byteCount, at: now)
         if route.isUnreachable { counters.noPath += 1 }
         return Way(
             direct: route.direct,
@@ -109,7 +109,7 @@ extension PacketLoop {
                 break
             }
             scratch.setPayload(transmit.range, at: index)
-            let way = way(of: transmit.destination)
+            let way = way(of: transmit.destination, byteCount: transmit.range.count)
             sendByRelay(scratch.payload(at: index), way)
             scratch.setEndpoint(way.direct, at: index)
             if way.isNone, !transmit.isData, case .peer(let peer) = transmit.destination {
@@ -119,9 +119,9 @@ extension PacketLoop {
         flushScratch()
     }
 
-    private mutating func way(of destination: Transmit.Destination) -> Way {
+    private mutating func way(of destination: Transmit.Destination, byteCount: Int) -> Way {
         switch destination {
-        case .peer(let peer): way(to: peer.number)
+        case .peer(let peer): way(to: peer.number, byteCount: byteCount)
         case .reply(_, .direct(let endpoint)), .source(.direct(let endpoint)):
             Way(direct: endpoint)
         case .reply(_, .relay(let region, let node)), .source(.relay(let region, let node)):
@@ -166,7 +166,7 @@ extension PacketLoop {
         let result = sealPacket(&scratch, at: index, by: &wireGuard, for: peer, at: now)
         if case .sealed(let message) = result {
             scratch.setPayload(message, at: index)
-            let way = way(to: peer.number)
+            let way = way(to: peer.number, byteCount: message.count)
             sendByRelay(scratch.payload(at: index), way)
             scratch.setEndpoint(way.direct, at: index)
         } else {

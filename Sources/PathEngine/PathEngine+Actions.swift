@@ -9,7 +9,8 @@ extension PathEngine {
             let action = actions[position]
             position += 1
             switch action {
-            case .ping(let endpoint): sendProbe(to: endpoint, of: index, at: now)
+            case .ping(let endpoint, let byteCount):
+                sendProbe(to: endpoint, byteCount: byteCount, of: index, at: now)
             case .callMeMaybeWanted:
                 peers[index]?.signalling.request(generation: ownEndpoints.generation)
                 peers[index]?.serviceCallMeMaybe(at: now, into: &actions)
@@ -23,24 +24,31 @@ extension PathEngine {
     }
 
     private mutating func sendProbe(
-        to endpoint: Endpoint, of index: Int, at now: MonotonicInstant
+        to endpoint: Endpoint, byteCount: Int, of index: Int, at now: MonotonicInstant
     ) {
         guard peers[index]?.pingBudget.take(at: now) == true, pingBudget.take(at: now) else {
             countersStorage.transmitsDropped += 1
             return
         }
-        sendPing(to: .udp(endpoint), of: index, request: nil, at: now)
+        sendPing(to: .udp(endpoint), byteCount: byteCount, of: index, request: nil, at: now)
     }
 
-    /// `request` is the ID of a ping that a person asked for.
+    /// Pads the datagram to `byteCount`. `request` is the ID of a ping that a person asked for.
     mutating func sendPing(
-        to destination: PathDestination, of index: Int, request: UInt64?, at now: MonotonicInstant
+        to destination: PathDestination, byteCount: Int = 0, of index: Int, request: UInt64?,
+        at now: MonotonicInstant
     ) {
         let id = PingID(random: &random)
-        guard send(.ping(id, nodeKey: nodeKey), to: destination, of: index) else { return }
+        let size = max(byteCount, PathTiming.plainPingByteCount)
+        guard
+            send(
+                .ping(id, nodeKey: nodeKey), to: destination, of: index,
+                padding: size - PathTiming.plainPingByteCount)
+        else { return }
         countersStorage.pingsSent += 1
         peers[index]?.pings.insert(
-            OutstandingPings.Ping(id: id, destination: destination, sentAt: now, request: request))
+            OutstandingPings.Ping(
+                id: id, destination: destination, sentAt: now, byteCount: size, request: request))
     }
 
     /// Tells the peer our endpoints by relay. With none to tell, the message waits for the STUN round
@@ -69,10 +77,10 @@ extension PathEngine {
 
     /// Seals a message for the peer and queues it. False when it has no usable disco key.
     mutating func send(
-        _ message: DiscoMessage, to destination: PathDestination, of index: Int
+        _ message: DiscoMessage, to destination: PathDestination, of index: Int, padding: Int = 0
     ) -> Bool {
         guard let box = discoBox(of: index) else { return false }
-        let plaintext = message.encoded()
+        let plaintext = message.encoded(padding: padding)
         let bytes = unsafe box.seal(plaintext.span.bytes, random: &random)
         transmits.append(PathTransmit(destination: destination, bytes: bytes))
         return true

@@ -22,17 +22,22 @@ package import NetTypes
 /// idle peer gets nothing.
 ///
 /// **Choice.** Of the paths that answer, the one of least cost (`PathScore`: smoothed round trip,
-/// weighed by kind of address) is selected; another takes over only when it is better by a margin.
+/// weighed by kind of address) is selected; another takes over only when it is better by a margin, and
+/// a few times at most in a few minutes.
 /// The second best is pinged every 12 s, so that its NAT mapping lives.
 ///
-/// **Doubt.** A trusted path is *verified*, that is, pinged at 0, 100, 350 ms and so on, when a
-/// packet sent on it is not followed by anything that comes on it within the usual round trip
-/// (100 ms at least, longer where such doubts proved wrong), when a heartbeat is not answered within
-/// a second, or when the peer starts to speak from elsewhere. Without an answer in the same time it
-/// *fails*: the relay carries a copy of everything and a discovery round with CallMeMaybe begins.
-/// While data still comes in on it, three lost pings are needed. Data that comes by relay alone
-/// shows that the peer has found the path to fail: we follow at once. A pong ends the doubt; after
-/// five seconds without one the path is given up.
+/// **Doubt.** A trusted path is *verified*, that is, pinged and pinged again, when a packet sent on it
+/// is not followed by anything that comes on it within the usual round trip (100 ms at least), when a
+/// heartbeat is not answered, or when the peer starts to speak from elsewhere. A flow that is never
+/// answered costs a ping about every 250 ms instead. Without an answer the path *fails* 260 ms after
+/// the first packet in question, or as soon as two answers could have come: the relay carries a copy
+/// of everything and a discovery round with CallMeMaybe begins. While data still comes in on it, three
+/// lost pings are needed. A peer that begins to send by relay, or asks for a path by CallMeMaybe,
+/// doubts the path for reasons we may not see: our packets go both ways at once, until a pong. A pong
+/// ends the doubt; after five seconds without one the path is given up.
+///
+/// **Sizes.** Padded pings find the largest datagram that passes a path (`PathMTU`) and watch that it
+/// still does while large ones are sent; what does not pass, or is not yet known to, goes by relay.
 ///
 /// **What is believed.** Disco messages are opened only from disco keys of peers. A relayed one must
 /// come from the node that owns the key; a ping that names a node must name that one; a pong must
@@ -151,9 +156,17 @@ package struct PathSettings: Equatable, Sendable {
     /// Addresses inside the tunnel, which can never be a path to anyone.
     package var tunnelPrefixes: [IPPrefix]
 
-    package init(acceptsLoopback: Bool = false, tunnelPrefixes: [IPPrefix] = []) {
+    /// The largest WireGuard message that will be sent, in bytes of UDP payload: that much is
+    /// searched for on each path.
+    package var datagramByteCountMax: Int
+
+    package init(
+        acceptsLoopback: Bool = false, tunnelPrefixes: [IPPrefix] = [],
+        datagramByteCountMax: Int = 1_312
+    ) {
         self.acceptsLoopback = acceptsLoopback
         self.tunnelPrefixes = tunnelPrefixes
+        self.datagramByteCountMax = datagramByteCountMax
     }
 }
 

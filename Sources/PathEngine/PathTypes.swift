@@ -104,6 +104,8 @@ package struct PathStatus: Equatable, Sendable {
     package var isActive: Bool
     package var lastSentAt: MonotonicInstant?
     package var lastReceivedAt: MonotonicInstant?
+    /// Of the current endpoint.
+    package var mtu: PathMTUStatus?
     package var candidates: [CandidateStatus]
 
     /// A peer of which nothing is known yet.
@@ -121,6 +123,20 @@ package struct PathStatus: Equatable, Sendable {
         package var lastPongAt: MonotonicInstant?
         package var pingsSent: Int
         package var pongsReceived: Int
+    }
+}
+
+/// What is known of the sizes that pass the current direct path.
+package struct PathMTUStatus: Equatable, Sendable {
+    /// The largest datagram that is believed to pass, as UDP payload.
+    package var datagramByteCount: Int
+    /// The largest packet of the tunnel that fits into it, when the search has ended below what the
+    /// tunnel's interface allows.
+    package var innerByteCount: Int?
+
+    package init(datagramByteCount: Int, innerByteCount: Int?) {
+        self.datagramByteCount = datagramByteCount
+        self.innerByteCount = innerByteCount
     }
 }
 

@@ -54,10 +54,16 @@ extension Mesh {
         }
         let node = nodes[index]
         let peer = message.sender
-        node.paths.noteReceived(from: peer, source: source, at: now)
+        // The replay window lets each through once; copies are not even opened.
+        guard node.received[peer, default: []].insert(message.number).inserted else {
+            if case .relay = source {
+                node.paths.noteRelayedCopy(from: peer, byteCount: payload.count, at: now)
+            }
+            return
+        }
+        node.paths.noteReceived(
+            from: peer, source: source, byteCount: payload.count, at: now)
         noteConfirmed(peer, on: index)
-        // What the replay window lets through once.
-        guard node.received[peer, default: []].insert(message.number).inserted else { return }
         if case .direct = source {
             node.directArrivals[peer, default: 0] += 1
         } else {
@@ -93,7 +99,8 @@ extension Mesh {
         let size = isReply ? answerByteCount : dataByteCount
         let message = TunnelMessage(.data, from: index, isReply: isReply, number: number)
         let route =
-            officials[index]?.route(to: peer, self) ?? node.paths.route(for: peer, at: now)
+            officials[index]?.route(to: peer, self)
+            ?? node.paths.route(for: peer, byteCount: size, at: now)
         if route.relayRegion == nil, route.direct != nil, node.directSince[peer] == nil {
             node.directSince[peer] = now
         }

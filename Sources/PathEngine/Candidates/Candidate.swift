@@ -7,6 +7,7 @@ struct Candidate {
     var lastObservedAt = MonotonicInstant.never
     var probe = ProbeSchedule()
     var quality = PathQuality()
+    var mtu = PathMTU()
 
     init(_ endpoint: Endpoint, _ sources: CandidateSources) {
         self.endpoint = endpoint
@@ -80,7 +81,7 @@ struct PathQuality {
         lastPongAt = now
         guard let smoothed = roundTrip else {
             roundTrip = sample
-            variation = sample / 4
+            variation = sample / 8
             return
         }
         let difference = Nanoseconds(count: abs(smoothed.count - sample.count))
@@ -94,6 +95,13 @@ struct PathQuality {
         roundTrip = nil
         variation = .zero
         unanswered = 0
+    }
+
+    /// How long to wait for a first answer before asking again.
+    var retryGap: Nanoseconds {
+        guard let roundTrip else { return PathTiming.retryGapMax }
+        return min(
+            max(roundTrip + variation * 2, PathTiming.candidatePingGap), PathTiming.retryGapMax)
     }
 
     /// How long an answer on this path may reasonably take.

@@ -16,6 +16,12 @@ extension Peer {
         _ = candidates.replace(
             .callMeMaybe, with: endpoints, keeping: selection.endpoint, at: now)
         let best = selection.endpoint
+        // Whoever asks has no path that it trusts.
+        if isInSession(at: now), isDirect(at: now),
+            now - selection.lastPongAt >= selection.patience * 2
+        {
+            selection.share(doubtAt: now)
+        }
         let isDirect = isDirect(at: now)
         candidates.updateAll { candidate in
             if !(isDirect && candidate.endpoint == best) { candidate.probe.start(at: now) }

@@ -24,7 +24,7 @@ extension PathEngine {
                 peers[index]?.forgetProofs(at: now)
             }
         } else {
-            peers[index] = Peer(configuration)
+            peers[index] = Peer(configuration, datagramMax: settings.datagramByteCountMax)
             scheduled.reserveCapacity(peers.count)
         }
         link(configuration, to: index)
@@ -69,6 +69,7 @@ extension PathEngine {
         status.currentEndpoint = current
         status.relayRegion = peer.relayRegion
         status.roundTrip = current.flatMap { peer.candidates[$0]?.quality.roundTrip }
+        status.mtu = current.flatMap { peer.candidates[$0]?.mtu.status }
         status.isActive = peer.isInSession(at: now)
         status.lastSentAt = known(peer.activity.lastSentAt)
         status.lastReceivedAt = known(peer.activity.lastReceivedAt)

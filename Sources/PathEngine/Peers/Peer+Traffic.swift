@@ -5,25 +5,47 @@ extension Peer {
     /// A packet is about to leave. Returns its route, and when `service` should be called next if that
     /// is earlier than was thought.
     @inline(__always)
-    mutating func noteSend(at now: MonotonicInstant) -> (route: PathRoute, due: MonotonicInstant?) {
+    mutating func noteSend(
+        byteCount: Int, at now: MonotonicInstant
+    ) -> (route: PathRoute, due: MonotonicInstant?) {
         activity.lastSentAt = now
+        let route = route(byteCount: byteCount, at: now)
         var due: MonotonicInstant?
         if !activity.isActive {
             deadline = now
             due = now
-        } else if activity.firstUnansweredAt <= activity.lastProofAt {
+        } else if route.direct != nil, activity.firstUnansweredAt <= activity.lastProofAt {
             due = noteUnanswered(at: now)
         }
-        return (route(at: now), due)
+        if byteCount >= PathTiming.largeDatagramMin, route.direct != nil,
+            selection.large.note(byteCount)
+        {
+            due = earliest(due, noteCheckDue(at: now))
+        }
+        return (route, due)
     }
 
+    /// A datagram too large for the direct path, or for what is believed of it, goes by relay.
     @inline(__always)
-    func route(at now: MonotonicInstant) -> PathRoute {
+    func route(byteCount: Int, at now: MonotonicInstant) -> PathRoute {
         let direct = selection.endpoint
-        if direct != nil, now <= selection.trustedUntil {
-            return PathRoute(direct: direct, relayRegion: nil)
+        guard direct != nil, now <= selection.trustedUntil, !selection.isCopying else {
+            return PathRoute(direct: direct, relayRegion: relayRegion)
         }
-        return PathRoute(direct: direct, relayRegion: relayRegion)
+        if byteCount <= selection.passes { return PathRoute(direct: direct, relayRegion: nil) }
+        let relay = relayRegion
+        let isTooLarge = byteCount > selection.passesIfNotDoubted && relay != nil
+        return PathRoute(direct: isTooLarge ? nil : direct, relayRegion: relay)
+    }
+
+    private mutating func noteCheckDue(at now: MonotonicInstant) -> MonotonicInstant? {
+        guard let check = mtuDeadline(at: now).map({ max($0, now) }), let known = deadline,
+            check < known
+        else {
+            return nil
+        }
+        deadline = check
+        return check
     }
 
     /// Something of the peer came through the region.
@@ -51,6 +73,9 @@ extension Peer {
         switch source {
         case .direct(let endpoint):
             guard endpoint == selection.endpoint else { return false }
+            if selection.calm > 1, now - activity.firstUnansweredAt < selection.patience {
+                selection.calm = 1
+            }
             activity.lastProofAt = now
             activity.lastDirectDataAt = now
             selection.noteData(at: now)

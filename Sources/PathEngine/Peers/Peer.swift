@@ -4,7 +4,8 @@ import NetTypes
 
 /// What a peer's machine wants done; the engine seals, queues and counts.
 enum PeerAction: Equatable {
-    case ping(Endpoint)
+    /// Pads the datagram to so many bytes; 0: not at all.
+    case ping(Endpoint, byteCount: Int = 0)
     /// Data wants a direct path: tell the peer where we are, as soon as the rate allows.
     case callMeMaybeWanted
     /// Tell it now.
@@ -28,6 +29,8 @@ struct Peer {
     /// Bounds the pings sent to, and the pongs sent for, this peer.
     var pingBudget = TokenBucket(burst: 120, interval: .milliseconds(25))
     var pongBudget = TokenBucket(burst: 200, interval: .milliseconds(20))
+    /// Bounds the switches between paths that both work.
+    var preferences = TokenBucket(burst: 3, interval: .minutes(2))
     /// The region through which the peer's packets last came.
     var lastRelayRegion: Int?
     /// The relay of the peer's home says that it is not there: the netmap may be behind.
@@ -39,7 +42,13 @@ struct Peer {
     var deadline: MonotonicInstant?
     var isScheduled = false
 
-    init(_ configuration: PathPeer) { self.configuration = configuration }
+    /// The largest datagram we shall want to send it.
+    let datagramMax: Int
+
+    init(_ configuration: PathPeer, datagramMax: Int) {
+        self.configuration = configuration
+        self.datagramMax = datagramMax
+    }
 
     /// When we last heard from and wrote to the peer. `.never` as long as we have not.
     struct Activity {
@@ -51,6 +60,8 @@ struct Peer {
         var lastProofAt = MonotonicInstant.never
         /// The first packet sent since then.
         var firstUnansweredAt = MonotonicInstant.never
+        /// Data, or a copy of data, last came by relay.
+        var lastRelayedAt = MonotonicInstant.never
         /// The session is served: timers run.
         var isActive = false
     }
@@ -80,6 +91,7 @@ struct Peer {
         default: break
         }
         if activity.isActive, canProbe {
+            serviceMTU(at: now, into: &actions)
             serviceSelection(at: now, into: &actions)
             serviceDiscovery(at: now, into: &actions)
         }
@@ -87,7 +99,7 @@ struct Peer {
         serviceProbes(at: now, into: &actions)
     }
 
-    /// When `service` should be called next; nil for an idle peer.
+    /// When `service` should be called next, not before `now`; nil for an idle peer.
     func nextDeadline(after now: MonotonicInstant) -> MonotonicInstant? {
         var next = earliest(pings.requestDeadline, probeDeadline)
         next = earliest(next, callMeMaybeDeadline)
@@ -96,10 +108,11 @@ struct Peer {
             next = earliest(next, activity.lastSentAt + PathTiming.sessionTimeout)
             if canProbe {
                 next = earliest(next, selectionDeadline(after: now))
+                next = earliest(next, mtuDeadline(at: now))
                 next = earliest(next, discoveryDeadline(at: now))
             }
         }
-        return next
+        return next.map { max($0, now) }
     }
 
     // MARK: Sessions
@@ -130,6 +143,7 @@ struct Peer {
     mutating func forgetProofs(at now: MonotonicInstant) {
         candidates.updateAll {
             $0.quality.forgetProof()
+            $0.mtu = PathMTU()
             $0.probe.stop()
         }
         pings.removeAll()

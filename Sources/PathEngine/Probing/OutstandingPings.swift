@@ -7,6 +7,8 @@ struct OutstandingPings {
         let id: PingID
         let destination: PathDestination
         let sentAt: MonotonicInstant
+        /// Of the whole datagram.
+        let byteCount: Int
         /// Set on pings that a person asked for.
         let request: UInt64?
     }

@@ -92,6 +92,8 @@ extension PathEngine {
             let roundTrip = now - ping.sentAt
             switch (ping.destination, source) {
             case (.udp(let endpoint), .direct):
+                peers[index]?.noteSizeAnswer(
+                    ping.byteCount, from: endpoint, at: now)
                 peers[index]?.notePong(
                     from: endpoint, roundTrip: roundTrip, at: now, into: &actions)
             case (.relay(let region, _), .relay): peers[index]?.noteRelay(region)

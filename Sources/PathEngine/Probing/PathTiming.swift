@@ -48,10 +48,24 @@ enum PathTiming {
     /// the verification may take before the relay carries a copy of everything.
     static var patienceMin: Nanoseconds { .milliseconds(100) }
     static var patienceMax: Nanoseconds { .seconds(1) }
-    /// However calm, a path on which nothing comes back is verified this often while it is used.
-    static var calmPatienceMax: Nanoseconds { .milliseconds(500) }
-    /// How long an answer to a heartbeat may take before the path is verified.
-    static var heartbeatPatience: Nanoseconds { .seconds(1) }
+    /// However calm, a path on which nothing comes back is verified this often while it is used, or
+    /// more often where answers take long: the failure must be seen within the budget.
+    static func calmPatience(_ calm: Int64, patience: Nanoseconds) -> Nanoseconds {
+        guard calm > 1 else { return patience }
+        return max(
+            candidatePingGap,
+            min(patience * calm, .milliseconds(200), failureBudget - patience))
+    }
+    /// From the first packet that is lost to the copies by relay.
+    static var failureBudget: Nanoseconds { .milliseconds(260) }
+    /// How long the second ping of a verification may wait for the answer to the first.
+    static var retryGapMax: Nanoseconds { .milliseconds(150) }
+    /// How long an answer to a heartbeat may take, at the least, before the path is verified.
+    static var heartbeatPatience: Nanoseconds { .milliseconds(250) }
+    /// A packet by relay after this long without any is news.
+    static var relayedOnset: Nanoseconds { .milliseconds(500) }
+    /// The peer used the direct path lately if data came on it within this time.
+    static var directDataRecency: Nanoseconds { .seconds(2) }
     /// A path that fails to answer for this long is given up; the relay alone carries the traffic.
     static var verificationTimeout: Nanoseconds { .seconds(5) }
     /// A path on which data still comes in fails when more than this many pings in a row are lost.
@@ -59,11 +73,30 @@ enum PathTiming {
     /// Time until the next verification ping, when `sent` have gone out.
     static func verificationGap(after sent: Int) -> Nanoseconds {
         switch sent {
-        case 1: .milliseconds(100)
-        case ...8: .milliseconds(250)
+        case ...4: .milliseconds(100)
+        case ...10: .milliseconds(250)
         default: .seconds(1)
         }
     }
+
+    // Datagram sizes
+    /// A ping with a node key and no padding: envelope, nonce, tag, type, version, ID, key.
+    static var plainPingByteCount: Int { 38 + 24 + 16 + 2 + 12 + 32 }
+    /// Taken to pass every path until the contrary is seen (BASE_PLPMTU of RFC 8899 §5.1.2).
+    static var datagramBase: Int { 1_200 }
+    /// What IPv4 networks must carry: 576 bytes without the headers (RFC 791).
+    static var datagramFloor: Int { 548 }
+    /// The search ends when it is as close as this.
+    static var datagramResolution: Int { 16 }
+    /// A size does not pass when this many pings of it are lost in a row (MAX_PROBES).
+    static var sizeProbesMax: Int { 3 }
+    /// Until larger sizes are tried again (PMTU_RAISE_TIMER).
+    static var sizeRaiseInterval: Nanoseconds { .minutes(10) }
+    /// Datagrams from here on are watched for black holes: after so many of them, but no more often
+    /// than this, a ping of their size is sent.
+    static var largeDatagramMin: Int { 512 }
+    static var largeDatagramsPerCheck: Int { 12 }
+    static var sizeCheckGap: Nanoseconds { .milliseconds(250) }
 
     // CallMeMaybe
     /// Own endpoints older than this may have lost their NAT mapping.

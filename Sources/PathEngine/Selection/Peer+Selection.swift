@@ -13,8 +13,8 @@ extension Peer {
         }
         if endpoint == selection.endpoint {
             noteProofOfSelection(at: now)
-        } else if shouldSwitch(to: endpoint, at: now) {
-            select(endpoint, at: now, into: &actions)
+        } else if let candidate = candidates[endpoint], shouldSwitch(to: candidate, at: now) {
+            select(candidate, at: now, into: &actions)
         }
     }
 
@@ -25,24 +25,29 @@ extension Peer {
             // The path was fine and the peer just had nothing to say on it.
             selection.calm = min(selection.calm * 2, 16)
         }
+        if let endpoint = selection.endpoint, let quality = candidates[endpoint]?.quality {
+            selection.adopt(quality)
+        }
         activity.lastProofAt = now
         selection.prove(at: now)
         if activity.isActive { discovery.noteDirect(at: now) }
     }
 
-    private func shouldSwitch(to endpoint: Endpoint, at now: MonotonicInstant) -> Bool {
+    private mutating func shouldSwitch(to new: Candidate, at now: MonotonicInstant) -> Bool {
         guard let present = selection.endpoint, isDirect(at: now) else { return true }
-        guard let old = candidates[present], let new = candidates[endpoint] else { return true }
+        guard let old = candidates[present] else { return true }
         return PathScore.isWorthSwitching(from: old.cost, to: new.cost)
+            && preferences.take(at: now)
     }
 
     private mutating func select(
-        _ endpoint: Endpoint, at now: MonotonicInstant, into actions: inout [PeerAction]
+        _ candidate: Candidate, at now: MonotonicInstant, into actions: inout [PeerAction]
     ) {
-        selection.select(endpoint, at: now)
+        selection.select(candidate, at: now)
         activity.lastProofAt = now
+        signalling.isPending = false
         if activity.isActive { discovery.noteDirect(at: now) }
-        actions.append(.pathChanged(endpoint))
+        actions.append(.pathChanged(candidate.endpoint))
     }
 
     mutating func giveUpSelection(into actions: inout [PeerAction]) {
@@ -58,7 +63,9 @@ extension Peer {
         guard let endpoint = selection.endpoint else { return }
         if selection.verification == nil {
             if let due = doubtDeadline, due <= now {
-                selection.beginVerification(at: now)
+                let isUnanswered = activity.firstUnansweredAt > activity.lastProofAt
+                selection.beginVerification(
+                    at: now, origin: isUnanswered ? activity.firstUnansweredAt : nil)
             } else if selection.heartbeat.nextAt <= now {
                 selection.heartbeat.nextAt = now + PathTiming.heartbeatInterval
                 selection.heartbeat.awaitedSince = now
@@ -87,17 +94,13 @@ extension Peer {
             next = activity.firstUnansweredAt + calmPatience
         }
         if let since = selection.heartbeat.awaitedSince {
-            next = earliest(next, since + PathTiming.heartbeatPatience)
+            next = earliest(next, since + max(selection.patience, PathTiming.heartbeatPatience))
         }
         return next
     }
 
-    private var patience: Nanoseconds {
-        selection.endpoint.flatMap { candidates[$0]?.quality.patience } ?? PathTiming.patienceMax
-    }
-
     private var calmPatience: Nanoseconds {
-        max(patience, min(patience * selection.calm, PathTiming.calmPatienceMax))
+        PathTiming.calmPatience(selection.calm, patience: selection.patience)
     }
 
     /// The peer speaks from elsewhere: maybe it has moved. One ping tells whether the selected path
@@ -108,13 +111,19 @@ extension Peer {
     }
 
     /// The peer sends by relay, so it doubts the direct path or has given it up: our packets go both
-    /// ways until a pong shows that it was wrong. While its packets come directly as well, it may
-    /// be that only ours are lost: then lost pings decide.
-    mutating func noteRelayedData(at now: MonotonicInstant) {
-        guard isDirect(at: now), selection.verification == nil else { return }
+    /// ways until a pong shows that it was wrong. If it has not begun to but goes on with it, while
+    /// its packets come directly as well, lost pings decide.
+    mutating func noteRelayedData(byteCount: Int, at now: MonotonicInstant) {
+        let isNews = now - activity.lastRelayedAt >= PathTiming.relayedOnset
+        activity.lastRelayedAt = now
+        guard isDirect(at: now) else { return }
+        let usedDirect = now - activity.lastDirectDataAt < PathTiming.directDataRecency
+        if isNews && usedDirect { return selection.share(doubtAt: now) }
+        // Large packets that go on coming by relay may just not pass the direct path.
+        guard byteCount < PathTiming.largeDatagramMin else { return }
         if now - activity.lastProofAt >= calmPatience {
-            doubtSelection(at: now)
-        } else if now - selection.lastPongAt >= calmPatience {
+            selection.share(doubtAt: now)
+        } else if selection.verification == nil, now - selection.lastPongAt >= calmPatience {
             selection.beginVerification(at: now)
         }
     }
@@ -134,7 +143,13 @@ extension Peer {
             discovery.begin(at: now)
         }
         if verification.nextAt <= now {
-            ping(endpoint, at: now, into: &actions)
+            // Large packets may be lost where small ones pass: both are tried.
+            let size = verification.sent % 2 == 0 ? sizeInQuestion : 0
+            ping(endpoint, byteCount: size, at: now, into: &actions)
+            if size > 0 {
+                let isCopying = selection.isCopying || verification.isFailing
+                noteSizedPing(size, to: endpoint, isCopying: isCopying, at: now)
+            }
             selection.notePing(at: now)
         }
     }
@@ -144,25 +159,30 @@ extension Peer {
     private func failureDeadline(
         _ verification: Selection.Verification, _ now: MonotonicInstant
     ) -> MonotonicInstant? {
-        let end = verification.startedAt + patience
+        let end = verification.failsAt
         guard activity.lastProofAt >= verification.startedAt else { return end }
         return verification.sent > PathTiming.missedPingsMax ? max(end, now) : nil
     }
 
     /// The best other path that has answered since.
-    private func alternative(since start: MonotonicInstant) -> Endpoint? {
+    private func alternative(since start: MonotonicInstant) -> Candidate? {
         candidates.candidates
             .filter { $0.endpoint != selection.endpoint && $0.quality.lastPongAt >= start }
-            .min { $0.cost < $1.cost }?.endpoint
+            .min { $0.cost < $1.cost }
+    }
+
+    private var sizeInQuestion: Int {
+        selection.large.count > 0 ? min(selection.large.byteCount, selection.passesIfNotDoubted) : 0
     }
 
     private mutating func ping(
-        _ endpoint: Endpoint, at now: MonotonicInstant, into actions: inout [PeerAction]
+        _ endpoint: Endpoint, byteCount: Int = 0, at now: MonotonicInstant,
+        into actions: inout [PeerAction]
     ) {
         candidates.update(endpoint) {
             $0.probe.notePing(at: now)
             $0.quality.notePing()
         }
-        actions.append(.ping(endpoint))
+        actions.append(.ping(endpoint, byteCount: byteCount))
     }
 }
