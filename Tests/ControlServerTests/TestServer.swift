@@ -11,14 +11,17 @@ import Synchronization
 
 @testable import ControlServer
 
-/// A store in memory that can be told to fail.
+/// A store in memory that can be told to wait and to fail.
 final class MemoryStore: Sendable {
     struct Refused: Error {}
     private let state = Mutex((stored: CoordinationState(), fails: false, commits: 0))
+    private enum Gate { case open, closed, awaited(CheckedContinuation<Void, Never>) }
+    private let gate = Mutex(Gate.open)
 
     var storage: Storage {
         Storage(
             commit: { changes in
+                await self.passGate()
                 try self.state.withLock { state in
                     if state.fails { throw Refused() }
                     state.commits += 1
@@ -28,6 +31,26 @@ final class MemoryStore: Sendable {
             load: { self.state.withLock { $0.stored } })
     }
     var commits: Int { state.withLock { $0.commits } }
+    /// Lets the next commit wait for `resume`.
+    func hold() { gate.withLock { $0 = .closed } }
+    func resume() {
+        let waiter = gate.withLock { gate -> CheckedContinuation<Void, Never>? in
+            defer { gate = .open }
+            guard case .awaited(let waiter) = gate else { return nil }
+            return waiter
+        }
+        waiter?.resume()
+    }
+    private func passGate() async {
+        await withCheckedContinuation { waiter in
+            let isOpen = gate.withLock { gate in
+                if case .open = gate { return true }
+                gate = .awaited(waiter)
+                return false
+            }
+            if isOpen { waiter.resume() }
+        }
+    }
     func fail(_ fails: Bool) { state.withLock { $0.fails = fails } }
 }
 

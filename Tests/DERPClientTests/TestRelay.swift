@@ -91,10 +91,15 @@ final class TestRelay: Sendable {
             let leftover = request
             let channel = context.channel
             context.pipeline.syncOperations.removeHandler(self).whenSuccess {
-                try! server.adopt(
-                    channel: channel,
-                    remoteAddress: channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) },
-                    leftover: leftover)
+                do {
+                    try server.adopt(
+                        channel: channel,
+                        remoteAddress: channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) },
+                        leftover: leftover)
+                } catch {
+                    // It is being shut down.
+                    channel.close(promise: nil)
+                }
             }
         }
     }
