@@ -27,6 +27,12 @@ package final class Mesh {
     package var controlDelay = Nanoseconds.milliseconds(60)
     /// Whether the control server passes on endpoints; without it only CallMeMaybe does.
     package var sharesEndpoints = true
+    /// Whether nodes ask STUN servers every 20 to 26 s, as the daemon does.
+    package var refreshesReports = false
+    /// Whether the control server tells a node only of peers that it has been told of before
+    /// (`introduce`), instead of all.
+    package var tellsOnNeed = false
+    var roamCount = 0
     /// Whether the tunnel's packets wait for a handshake.
     package var handshakes = false
     /// Whether each packet is answered by one.
@@ -68,8 +74,16 @@ package final class Mesh {
     /// Every node learns of every other, its own addresses and the relay map.
     package func start() {
         for index in nodes.indices { configure(index) }
-        for index in nodes.indices { tellPeers(of: index) }
+        if !tellsOnNeed { for index in nodes.indices { tellPeers(of: index) } }
         for index in nodes.indices { drain(index) }
+    }
+
+    /// Both nodes are told of each other.
+    package func introduce(_ one: Int, _ other: Int) {
+        tell(one, of: other)
+        tell(other, of: one)
+        drain(one)
+        drain(other)
     }
 
     package func configure(_ index: Int) {
@@ -90,6 +104,7 @@ package final class Mesh {
         let hasIPv6 = families.contains(where: \.isIPv6)
         node.report.setAddressFamilies(
             hasIPv4 ? (hasIPv6 ? [.ipv4, .ipv6] : .ipv4) : (hasIPv6 ? .ipv6 : []))
+        if refreshesReports { node.report.startRefreshing(at: now) }
         node.report.start(at: now)
         node.homeRelay = 1
     }
@@ -174,6 +189,8 @@ package final class Mesh {
     private func deliverNetmap(of other: Int) {
         for index in nodes.indices
         where index != other && !network.isSuspended(nodes[index].host) {
+            let isKnown = !tellsOnNeed || nodes[index].paths.index(of: nodes[other].nodeKey) != nil
+            guard isKnown else { continue }
             tell(index, of: other)
             drain(index)
         }

@@ -79,6 +79,8 @@ package struct SimulatedNetwork {
     private var neighbours: [Location: Place] = [:]
     /// Packets with more payload than this do not pass from one host to another.
     private var cuts: [Pair: Int] = [:]
+    /// Additional delay of packets to an address.
+    private var detours: [IPAddress: Nanoseconds] = [:]
     private var losses = [Int](repeating: 0, count: LossReason.allCases.count)
     /// Steps of packets from one link or router to the next.
     package internal(set) var stepCount = 0
@@ -230,6 +232,11 @@ package struct SimulatedNetwork {
         cuts[Pair(from: other.index, to: one.index)] = nil
     }
 
+    /// Packets to this address of a host take so much longer, as by another route of its provider.
+    package mutating func setDetour(_ delay: Nanoseconds, to address: IPAddress) {
+        detours[address] = delay == .zero ? nil : delay
+    }
+
     /// The host sleeps: what arrives is lost, and its owner fires no timers.
     package mutating func suspend(_ host: HostID) { hosts[host.index].isSuspended = true }
     package mutating func resume(_ host: HostID) { hosts[host.index].isSuspended = false }
@@ -340,8 +347,9 @@ package struct SimulatedNetwork {
             if isFromInside, let segment, routers[segment].behavior.isolatesHosts {
                 throw .filtered
             }
-            let at = try hosts[index].link.pass(
+            var at = try hosts[index].link.pass(
                 .down, byteCount: packet.byteCount, at: now, random: &random)
+            if !detours.isEmpty, let more = detours[packet.destination.address] { at = at + more }
             queue.insert(.packet(packet, at: .host(index)), at: at)
         case .router(let index):
             let at = try routerLinks[index].pass(

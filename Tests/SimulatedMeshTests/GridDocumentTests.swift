@@ -110,3 +110,35 @@ struct GridDocumentTests {
         #expect(GridPair.apart(.nat64, .symmetric).theory == .direct)
     }
 }
+
+@Suite("scenarios in the grid's document")
+struct ScenarioRowTests {
+    private func row(_ figures: [Int?], goal: Int = 500) -> ScenarioRow {
+        ScenarioRow(
+            Scenario(
+                name: "cut", unit: .milliseconds, goal: goal, percentile: 99, seedCount: 3,
+                run: { _ in nil }), figures)
+    }
+
+    @Test("a row is read as it was written, and what never happened is worse than anything")
+    func rows() {
+        for row in [row([1, 2, 3]), row([1, nil, 3])] {
+            #expect(ScenarioRow(Substring(row.text)) == row)
+        }
+        #expect(ScenarioRow(Substring(ScenarioRow.header)) == nil)
+        #expect(row([1, 2, 3]).isMet && !row([1, nil, 3]).isMet)
+    }
+
+    @Test("a goal lost or a figure beyond the margin is a fall")
+    func falls() {
+        let committed = [row([300, 400, 480])]
+        #expect(scenarioFalls(from: committed, to: committed).isEmpty)
+        #expect(scenarioFalls(from: committed, to: [row([300, 400, 499])]).isEmpty)
+        #expect(scenarioFalls(from: committed, to: [row([300, 400, 501])]).count == 1)
+        #expect(scenarioFalls(from: committed, to: []).count == 1)
+        let missed = [row([600, 700, 800])]
+        #expect(scenarioFalls(from: missed, to: [row([600, 700, 1_050])]).isEmpty)
+        #expect(scenarioFalls(from: missed, to: [row([600, 700, 1_051])]).count == 1)
+        #expect(scenarioFalls(from: missed, to: [row([600, nil, 700])]).count == 1)
+    }
+}

@@ -8,7 +8,12 @@ package struct GridDocument {
     /// Over the first `heldSeedCount` of them.
     package var heldRows: [GridRow]
 
-    package init(_ outcomes: [(pair: GridPair, outcomes: [GridOutcome])]) {
+    package var scenarios: [ScenarioRow]
+
+    package init(
+        _ outcomes: [(pair: GridPair, outcomes: [GridOutcome])], scenarios: [ScenarioRow] = []
+    ) {
+        self.scenarios = scenarios
         rows = outcomes.map { GridRow($0.pair, $0.outcomes) }
         heldRows = outcomes.map {
             GridRow($0.pair, Array($0.outcomes.prefix(Self.heldSeedCount)))
@@ -21,6 +26,10 @@ package struct GridDocument {
     package static func heldRows(in text: String) -> [GridRow] {
         guard let title = text.firstRange(of: heldTitle) else { return [] }
         return text[title.upperBound...].split(separator: "\n").compactMap { GridRow($0) }
+    }
+
+    package static func scenarios(in text: String) -> [ScenarioRow] {
+        text.split(separator: "\n").compactMap { ScenarioRow($0) }
     }
 
     package var text: String {
@@ -40,6 +49,17 @@ package struct GridDocument {
             messages and sizes, without cryptography). *Direct* is the time until both sides send directly \
             and do so a second later; runs end there, or after 30 s (10 s where no direct path is possible). \
             *Packets* are disco and STUN packets of both sides together.
+
+            ## Nodes in use when something happens
+
+            Traffic is a packet every 20 ms where nothing else is said, 1,312 bytes long in the cuts. *To \
+            flow* and the figures of cuts are the longest time without a packet on a side that gets any. \
+            Goals are those of the project; a figure that misses its goal is shown, not hidden.
+
+            \(([ScenarioRow.header] + scenarios.map(\.text)).joined(separator: "\n"))
+
+            A run of `./test` fails when a goal that was met is not, or when a figure is more than \
+            \(GridMargin.timePercent) per cent and \(GridMargin.timeMilliseconds) ms (counts: one) above this.
 
             ## Overview
 
