@@ -127,7 +127,7 @@ extension PacketLoop {
             ("tun-packets", counters.tunPackets), ("udp-datagrams", counters.udpDatagrams),
             ("relayed-packets", counters.relayedPackets), ("no-peer", counters.noPeer),
             ("no-path", counters.noPath), ("not-sent", counters.notSent),
-            ("not-delivered", counters.notDelivered),
+            ("not-delivered", counters.notDelivered), ("too-big", counters.tooBig),
             ("unknown-datagrams", counters.unknownDatagrams),
             ("truncated-datagrams", counters.truncatedDatagrams),
             ("dropped-by-mailbox", counters.droppedByMailbox),

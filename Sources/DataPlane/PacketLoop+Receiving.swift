@@ -50,6 +50,7 @@ extension PacketLoop {
             let result = wireGuard.receive(datagram: &datagram, from: .direct(source), at: now)
             let inner = take(result, from: .direct(source), datagram: datagram.bytes)
             guard let inner else { return batch.drop(at: index) }
+            fitToPath(&datagram, result)
             let start = range.lowerBound + inner.lowerBound
             batch.setPayload(start..<start + inner.count, at: index)
         case .disco:
@@ -91,6 +92,7 @@ extension PacketLoop {
         case .wireGuard:
             let result = wireGuard.receive(datagram: &datagram, from: source, at: now)
             guard let inner = take(result, from: source, datagram: datagram.bytes) else { return }
+            fitToPath(&datagram, result)
             if batch.append(datagram.bytes.extracting(inner)) == nil {
                 counters.truncatedDatagrams += 1
             }

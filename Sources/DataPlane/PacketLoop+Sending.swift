@@ -37,6 +37,7 @@ extension PacketLoop {
             batch.drop(at: index)
             return
         }
+        fitToPath(&batch, at: index, packet, to: peer)
         switch sealPacket(&batch, at: index, by: &wireGuard, for: peer, at: now) {
         case .sealed(let message):
             batch.setPayload(message, at: index)

@@ -64,6 +64,8 @@ struct PacketLoop: ~Copyable {
     var relayRegions: [RelayRegion] = []
     /// Strangers must not make us look through all peers for each of their packets.
     var nextUnknownSessionAt = MonotonicInstant(nanoseconds: 0)
+    /// Bounds the answers to packets that are too large.
+    var nextTooBigAt = MonotonicInstant(nanoseconds: 0)
     var pings: [UInt64: @Sendable (PingOutcome) -> Void] = [:]
     var tunnelPings: [TunnelPing] = []
     var nextPingID: UInt64 = 1
@@ -153,6 +155,8 @@ struct LoopCounters {
     var noPath: Int64 = 0
     var notSent: Int64 = 0
     var notDelivered: Int64 = 0
+    /// Answers to packets that do not pass the path to their peer.
+    var tooBig: Int64 = 0
     /// Datagrams of no protocol of ours.
     var unknownDatagrams: Int64 = 0
     var truncatedDatagrams: Int64 = 0

@@ -9,6 +9,11 @@ let networkFuzzTargets: [FuzzTarget] = [
         precondition(packet.transportOffset <= packet.byteCount, "the header is in the packet")
         precondition(packet.byteCount <= bytes.byteCount, "the packet is in the bytes")
         precondition(packet.flow.reversed.reversed == packet.flow, "turning twice changes nothing")
+        _ = PacketBuilder.tooBig(mtu: 1_280, about: bytes, packet)
+        var copy = bytes.array
+        var span = copy.mutableSpan
+        var mutableBytes = span.mutableBytes
+        clampSegmentSize(of: &mutableBytes, packet, mtu: 1_000)
         if let ip = try? IPv4View(bytes) {
             _ = ip.hasValidChecksum
             fuzzTransports(ip.payload, ip.protocol)
