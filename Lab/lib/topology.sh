@@ -218,6 +218,34 @@ unblock() {
     ip netns exec "$b" nft delete table inet "block_$1"
 }
 
+# block_large A B BYTES: packets longer than that are lost between the two, and nobody is told.
+block_large() {
+    local pair edge
+    for pair in "$1 $2" "$2 $1"; do
+        # shellcheck disable=SC2086
+        set -- $pair "$3"
+        edge=$1
+        while [[ ${ROUTER_OF[$edge]} != internet ]]; do edge=${ROUTER_OF[$edge]}; done
+        ip netns exec "$edge" nft -f - <<RULES
+table inet block_$2 {
+    chain arriving {
+        type filter hook prerouting priority -500;
+        ip saddr $(public_address "$2") meta length > $3 drop
+    }
+}
+RULES
+    done
+}
+
+# clear_blocks NAME: what was blocked where this host meets the internet passes again.
+clear_blocks() {
+    local edge=$1 table
+    while [[ ${ROUTER_OF[$edge]} != internet ]]; do edge=${ROUTER_OF[$edge]}; done
+    while read -r table; do
+        [[ -z $table ]] || ip netns exec "$edge" nft delete table inet "$table"
+    done < <(ip netns exec "$edge" nft list tables | sed -n 's/^table inet \(block_.*\)$/\1/p')
+}
+
 # forget_mappings ROUTER: the router reboots: every mapping is gone.
 forget_mappings() {
     need conntrack
