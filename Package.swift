@@ -285,8 +285,8 @@ let package = Package(
             "ControlServer",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
-                "ControlTransport", "ControlClient", "DERP", "STUN", "ServerStore", "NIOCore",
-                "NIOPosix", "NIOHTTP1",
+                "ControlTransport", "ControlClient", "DERP", "NodeCore", "STUN", "ServerStore",
+                "NIOCore", "NIOPosix", "NIOHTTP1",
                 "NIOHTTP2", "NIOHPACK", "NIOSSL", "Logging",
             ]),
 

@@ -83,6 +83,7 @@ package final class OfficialPeer {
             }
             return
         }
+        // What cannot be read is dropped, as by the real client.
         guard let envelope = DiscoEnvelope(span), let plaintext = box.open(envelope),
             let message = unsafe try? DiscoMessage(plaintext.span.bytes)
         else { return }
