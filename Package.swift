@@ -195,7 +195,10 @@ let package = Package(
             ]),
         driver(
             "RelayServer",
-            ["NetTypes", "CryptoPrimitives", "DERP", "RelayCore", "NIOCore", "NIOPosix", "Logging"]),
+            [
+                "NetTypes", "CryptoPrimitives", "DERP", "DERPClient", "RelayCore", "NIOCore",
+                "NIOPosix", "Logging",
+            ]),
         driver("STUNServer", ["CLinux", "NetTypes", "STUN", "LinuxIO", "UDPSocket", "Logging"]),
         driver(
             "ServerStore",
@@ -263,9 +266,9 @@ let package = Package(
             [
                 "NetTypes", "LinuxIO", "CryptoPrimitives", "ControlMessages", "Compression",
                 "Coordination",
-                "ControlTransport", "DERP", "RelayServer", "STUNServer", "ServerStore", "NIOCore",
-                "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL", "HTTPTypes",
-                "Hummingbird", "Logging", "ServiceLifecycle", "UnixSignals", "TOMLKit",
+                "ControlTransport", "DERP", "DERPClient", "RelayServer", "STUNServer",
+                "ServerStore", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL",
+                "HTTPTypes", "AsyncHTTPClient", "Hummingbird", "Logging", "ServiceLifecycle", "UnixSignals", "TOMLKit",
             ]),
         service(
             "FuzzTargets",

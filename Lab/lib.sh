@@ -8,6 +8,7 @@
 #   lib/programs.sh  skein-server and skein: start, up, stop, kill, status
 #   lib/expect.sh    what must be true: who reaches whom, and by which path
 #   lib/wireguard.sh wireguard-go
+#   lib/relays.sh    relays on machines of their own
 
 set -euo pipefail
 export LC_ALL=C
@@ -20,6 +21,7 @@ source "$LAB/lib/topology.sh"
 source "$LAB/lib/programs.sh"
 source "$LAB/lib/expect.sh"
 source "$LAB/lib/wireguard.sh"
+source "$LAB/lib/relays.sh"
 
 enter_sandbox "$@"
 prepare_sandbox

@@ -1,7 +1,6 @@
 import ControlTransport
 package import Coordination
 package import CryptoPrimitives
-package import DERP
 package import Logging
 package import NIOCore
 import NIOSSL
@@ -21,7 +20,7 @@ package final class ControlServer: Sendable {
         /// The key of the server's Noise. It must not change: nodes keep the first one they saw.
         package var serverKey: PrivateKey<MachineKind>
         /// Nil: no embedded relay.
-        package var relayKey: PrivateKey<RelayKind>?
+        package var relay: RelaySettings?
         /// Shown at `/version`.
         package var version = "0"
 
@@ -70,8 +69,10 @@ package final class ControlServer: Sendable {
             throw .storage("\(error)")
         }
         let owner = owner
-        relay = settings.relayKey.map { key in
-            EmbeddedRelay(key, group: group, logger: logger) { node, _ in await owner.admits(node) }
+        relay = settings.relay.map { relay in
+            EmbeddedRelay(relay, group: group, logger: logger) { node, _ in
+                await owner.admits(node)
+            }
         }
         link.connect(relay)
         halfOpen = HalfOpenConnections(limits: limits)

@@ -8,6 +8,7 @@ package enum ControlServerError: Error, Equatable, CustomStringConvertible {
     case cannotListen(host: String, port: Int, reason: String)
     case certificate(path: String, reason: String)
     case storage(String)
+    case meshKey(path: String, reason: String)
 
     init(listening host: String, _ port: Int, _ error: any Error) {
         switch (error as? IOError)?.errnoCode {
@@ -26,6 +27,7 @@ package enum ControlServerError: Error, Equatable, CustomStringConvertible {
         case .cannotListen(let host, let port, let reason):
             "cannot listen on \(host), port \(port): \(reason)"
         case .certificate(let path, let reason): "cannot use the certificate \(path): \(reason)"
+        case .meshKey(let path, let reason): "cannot use the mesh key \(path): \(reason)"
         case .storage(let reason): "cannot read the stored state: \(reason)"
         }
     }

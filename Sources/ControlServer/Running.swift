@@ -62,14 +62,16 @@ extension ControlServer {
                 "tls": "\(settings.certificate == nil ? "no" : "yes")",
             ])
         var configuration = ServiceGroupConfiguration(
-            services: [server, CertificateReloading(server: server, logger: logger)] + services,
+            services: [
+                server, CertificateReloading(reload: server.reloadCertificate, logger: logger),
+            ] + services,
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(10)
         try await ServiceGroup(configuration: configuration).run()
     }
 
     /// Every node holds a connection; the usual limit of 1024 files would end at a thousand.
-    private static func raiseDescriptorLimit() {
+    static func raiseDescriptorLimit() {
         var limit = rlimit()
         let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         guard getrlimit(kind, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
@@ -83,7 +85,7 @@ extension ControlServer.Settings {
     /// Takes the server's keys from the state directory, where they are made at the first start.
     init(
         _ configuration: ServerConfiguration, keysIn directory: PrivateFolder
-    ) throws(ServerStoreError) {
+    ) throws {
         self.init(
             host: "\(configuration.listen.address)", port: Int(configuration.listen.port),
             coordination: configuration.coordinationSettings,
@@ -92,8 +94,9 @@ extension ControlServer.Settings {
         certificate = configuration.tls
         trustedProxies = configuration.trustedProxies
         if configuration.relay.isEnabled {
-            relayKey = try KeyFile.loadOrCreate(
+            let key = try KeyFile.loadOrCreate(
                 directory.file("relay.key"), as: RelayKind.self)
+            relay = try RelaySettings(key: key, configuration.relay)
         }
     }
 }
@@ -115,15 +118,15 @@ extension ControlServer: Service {
 }
 
 /// Reads the certificate again at each SIGHUP.
-private struct CertificateReloading: Service {
-    let server: ControlServer
+struct CertificateReloading: Service {
+    let reload: @Sendable () throws(ControlServerError) -> Void
     let logger: Logger
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
             for await _ in await UnixSignalsSequence(trapping: .sighup) {
-                do {
-                    try server.reloadCertificate()
+                do throws(ControlServerError) {
+                    try reload()
                     logger.info("certificate read again")
                 } catch {
                     logger.error("keeping the old certificate: \(error)")

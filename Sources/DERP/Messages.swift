@@ -117,6 +117,10 @@ package enum ClientMessage: Hashable, Sendable {
     case notePreferred(Bool)
     case ping(UInt64)
     case pong(UInt64)
+    /// A relay of the mesh wants to be told of every client that comes and goes.
+    case watchConnections
+    /// A relay of the mesh wants the connections of a client closed.
+    case closePeer(NodeKey)
     /// Not one of the above: to be skipped.
     case other(FrameType)
 
@@ -124,6 +128,8 @@ package enum ClientMessage: Hashable, Sendable {
         var reader = ByteReader(payload)
         do {
             switch type {
+            case .watchConnections: self = .watchConnections
+            case .closePeer: self = .closePeer(try reader.readKey())
             case .notePreferred:
                 let flag: UInt8 = try reader.readBigEndian()
                 self = .notePreferred(flag != 0)
@@ -147,6 +153,8 @@ package enum ClientMessage: Hashable, Sendable {
         case .pong(let data):
             frame.appendFrameHeader(.pong, payloadByteCount: 8)
             frame.appendBigEndian(data)
+        case .watchConnections: frame.appendFrameHeader(.watchConnections, payloadByteCount: 0)
+        case .closePeer(let peer): frame.appendFrame(.closePeer, peer.bytes.array)
         case .other: break
         }
         return frame

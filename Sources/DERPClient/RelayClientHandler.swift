@@ -1,15 +1,17 @@
-internal import CryptoPrimitives
-internal import DERP
-internal import NIOCore
-internal import NetTypes
+package import CryptoPrimitives
+package import DERP
+package import NIOCore
+package import NetTypes
 
-/// One connection to a relay: HTTP upgrade, login, then frames. Tells its owner what happens.
-final class RelayClientHandler: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
+/// One connection to a relay, of a node or another relay: HTTP upgrade, login, then frames. Tells
+/// its owner what happens.
+package final class RelayClientHandler: ChannelInboundHandler {
+    package typealias InboundIn = ByteBuffer
+    package typealias OutboundOut = ByteBuffer
 
-    enum Signal {
-        case loggedIn
+    package enum Signal {
+        /// With the key of the relay.
+        case loggedIn(RelayKey)
         case packets(RelayPacketBatch)
         case message(ServerMessage)
         /// The socket takes more bytes.
@@ -28,28 +30,30 @@ final class RelayClientHandler: ChannelInboundHandler {
     private let region: Int
     private let nodeKey: PrivateKey<NodeKind>
     private let request: UpgradeRequest
+    private let info: ClientInfo
     private let signal: (Signal) -> Void
     private var phase = Phase.awaitingUpgrade(UpgradeResponseParser())
     private var splitter = FrameSplitter(limits: .client)
     private var batch: RelayPacketBatch
     private var failure: String?
 
-    init(
+    package init(
         region: Int, nodeKey: PrivateKey<NodeKind>, request: UpgradeRequest,
-        signal: @escaping (Signal) -> Void
+        info: ClientInfo = ClientInfo(), signal: @escaping (Signal) -> Void
     ) {
         self.region = region
         self.nodeKey = nodeKey
         self.request = request
+        self.info = info
         self.signal = signal
         batch = RelayPacketBatch(region: region, bytes: [], packets: [])
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
+    package func handlerAdded(context: ChannelHandlerContext) {
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: request.bytes)), promise: nil)
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
         var offset = 0
         do {
@@ -62,19 +66,21 @@ final class RelayClientHandler: ChannelInboundHandler {
         batch = RelayPacketBatch(region: region, bytes: [], packets: [])
     }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
+    package func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable, case .connected = phase { signal(.writable) }
         context.fireChannelWritabilityChanged()
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
+    package func channelInactive(context: ChannelHandlerContext) {
         end("the relay closed the connection")
         context.fireChannelInactive()
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { fail("\(error)", context) }
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        fail("\(error)", context)
+    }
 
-    func handlerRemoved(context: ChannelHandlerContext) { end("closed") }
+    package func handlerRemoved(context: ChannelHandlerContext) { end("closed") }
 
     // MARK: Reading
 
@@ -118,14 +124,14 @@ final class RelayClientHandler: ChannelInboundHandler {
             guard type == .serverKey else { throw .malformed(type) }
             let relay = try ServerKeyFrame.parse(payload)
             var random = SecureRandom()
-            let info = try ClientInfo().frame(from: nodeKey, to: relay, random: &random)
-            context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: info)), promise: nil)
+            let login = try info.frame(from: nodeKey, to: relay, random: &random)
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: login)), promise: nil)
             phase = .awaitingServerInfo(relay)
         case .awaitingServerInfo(let relay):
             guard type == .serverInfo else { throw .malformed(type) }
             _ = try ServerInfo.open(payload, from: relay, with: nodeKey)
             phase = .connected
-            signal(.loggedIn)
+            signal(.loggedIn(relay))
         case .connected:
             if type == .receivePacket {
                 try append(payload)

@@ -1,17 +1,22 @@
 internal import CryptoPrimitives
-internal import NIOCore
+package import NIOCore
 internal import NIOPosix
-internal import NIOSSL
+package import NIOSSL
 internal import NetTypes
 
 /// Opens TCP connections to a relay's node and says what TLS they need.
-struct RelayDialer {
+package struct RelayDialer {
     let eventLoop: any EventLoop
     /// A PEM file with authorities to trust besides the system's.
     var trustFile: String?
 
+    package init(eventLoop: any EventLoop, trustFile: String?) {
+        self.eventLoop = eventLoop
+        self.trustFile = trustFile
+    }
+
     /// The first connection that any address of the node accepts. It does not read yet.
-    func connect(to node: RelayMap.Node) -> EventLoopFuture<any Channel> {
+    package func connect(to node: RelayMap.Node) -> EventLoopFuture<any Channel> {
         let addresses = literalAddresses(of: node)
         guard !addresses.isEmpty else {
             return bootstrap.connect(host: node.hostName, port: Int(node.port))
@@ -84,7 +89,7 @@ struct RelayDialer {
     // MARK: TLS
 
     /// The handler that secures a connection to the node; nil when it is plain HTTP.
-    func securityHandler(for node: RelayMap.Node) throws -> NIOSSLClientHandler? {
+    package func securityHandler(for node: RelayMap.Node) throws -> NIOSSLClientHandler? {
         if node.isPlainHTTP { return nil }
         let name = node.certName ?? node.hostName
         if let digits = Self.pin(of: name) {

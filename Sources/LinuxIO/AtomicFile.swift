@@ -33,6 +33,16 @@ package enum AtomicFile {
         try result(fsync(folder.raw), "flush \(directory)")
     }
 
+    /// Whether nobody but its owner may read or write a file. One that does not exist is private.
+    package static func isPrivate(_ path: String) throws(SystemError) -> Bool {
+        var information = stat()
+        guard unsafe stat(path, &information) == 0 else {
+            guard errno == ENOENT else { throw SystemError("look at \(path)", code: errno) }
+            return true
+        }
+        return information.st_mode & 0o077 == 0
+    }
+
     /// The content of a file of at most `limit` bytes; nil when there is no such file.
     package static func read(
         _ path: String, limit: Int = 64 << 20

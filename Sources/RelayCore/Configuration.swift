@@ -13,6 +13,13 @@ public struct RelayConfiguration: Sendable {
     /// Messages of the relay itself waiting for one connection.
     public var messageQueueMax = 128
 
+    /// Packets waiting for another relay of the region: those of all its clients share it.
+    public var linkQueueBytesMax = 4 << 20
+    /// How many clients a relay of the region may say it has.
+    public var presenceMax = 100_000
+    /// What a new link says within this time is how things were, not that somebody has just come.
+    public var presenceSettling = Nanoseconds.seconds(2)
+
     public var connectionsMax = 20_000
     public var connectionsPerKeyMax = 8
     /// How many receivers of its packets are told when a client leaves.
@@ -55,6 +62,8 @@ public enum DropReason: Int, CaseIterable, Sendable {
     case receiverGone
     /// A message of the relay itself that found its queue full.
     case messageQueueFull
+    /// Another relay sent it here, but its receiver is not here: a packet is forwarded once at most.
+    case forwardedInVain
 }
 
 public struct RelayStatistics: Hashable, Sendable {
@@ -62,6 +71,13 @@ public struct RelayStatistics: Hashable, Sendable {
     public var bytesReceived: UInt64 = 0
     public var packetsSent: UInt64 = 0
     public var bytesSent: UInt64 = 0
+    /// Packets from and to other relays of the region; counted above as well.
+    public var packetsForwardedIn: UInt64 = 0
+    public var packetsForwardedOut: UInt64 = 0
+    /// What relays of the region claimed beyond `presenceMax`.
+    package var presencesIgnored: UInt64 = 0
+    /// Logins that named a wrong mesh key.
+    package internal(set) var relaysRefused: UInt64 = 0
     package var connectionsAccepted: UInt64 = 0
     package var connectionsRefused: UInt64 = 0
     package var slowConnectionsClosed: UInt64 = 0

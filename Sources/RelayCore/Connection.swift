@@ -1,18 +1,39 @@
 public import NetTypes
 
+/// What is at the other end of a connection.
+public enum ConnectionRole: Hashable, Sendable {
+    /// A node.
+    case client
+    /// Another relay of the region, which dialled us: it is told who is here and sends packets for
+    /// those who are.
+    case relay
+    /// Another relay of the region, which we dialled: it tells who is there and takes packets for
+    /// them.
+    case link
+}
+
 /// A connection that has logged in.
 @usableFromInline
 struct Connection<Payload> {
+    @usableFromInline let role: ConnectionRole
     @usableFromInline let id: ConnectionID
     @usableFromInline let key: NodeKey
-    /// Where its key is in the client table.
+    /// Where its key is in the client table; -1 for relays, which are nobody's destination.
     @usableFromInline let client: Int
+    @usableFromInline let connectedAt: MonotonicInstant
+    /// Keys whose coming or going a relay that watches has not been told yet, in order.
+    @usableFromInline var news = Ring<NodeKey>()
+    @usableFromInline var newsKeys: Set<NodeKey> = []
+    @usableFromInline var watchesPresence = false
+    /// Clients that are there, by the word of the relay at the other end of a link.
+    @usableFromInline var present: Set<NodeKey> = []
     @usableFromInline var egress = Egress<Payload>()
     /// Is in the list of connections with something to write.
     @usableFromInline var isReady = false
     /// The relay is the client's home, it says.
     @usableFromInline var isPreferred = false
-    @usableFromInline var keepAliveAt: MonotonicInstant
+    /// Nil on a link: the side that was dialled keeps it alive.
+    @usableFromInline var keepAliveAt: MonotonicInstant?
     @usableFromInline let keepAliveInterval: Nanoseconds
     /// Set while the connection accepts no bytes.
     @usableFromInline var stallDeadline: MonotonicInstant?
@@ -25,26 +46,32 @@ struct Connection<Payload> {
     @usableFromInline var lastReceiver: ConnectionID?
 
     @usableFromInline init(
-        id: ConnectionID, key: NodeKey, client: Int, keepAliveInterval: Nanoseconds,
-        notHereBurst: Int, at now: MonotonicInstant
+        id: ConnectionID, key: NodeKey, client: Int, role: ConnectionRole,
+        keepAliveInterval: Nanoseconds, notHereBurst: Int, at now: MonotonicInstant
     ) {
+        self.role = role
+        connectedAt = now
         self.id = id
         self.key = key
         self.client = client
         self.keepAliveInterval = keepAliveInterval
-        keepAliveAt = now + keepAliveInterval
+        keepAliveAt = role == .link ? nil : now + keepAliveInterval
         notHereAllowance = notHereBurst
         notHereRefilledAt = now
     }
 }
 
-/// A node key and all its connections.
+/// A node key and all its connections to relays of the region.
 @usableFromInline
 struct Client {
     @usableFromInline let key: NodeKey
-    /// In the order they were made.
+    /// Those to this relay, in the order they were made.
     @usableFromInline var connections: [ConnectionID]
-    /// The one that sent last: packets for the key go there.
+    /// Links to the other relays that have it, in the order they said so. One of the two is not
+    /// empty.
+    @usableFromInline var links: [ConnectionID] = []
+    /// Packets for the key go there: the connection that sent last, unless another relay has said
+    /// since that the node connected to it.
     @usableFromInline var active: ConnectionID
     /// Connections that received packets from this key, in order, and the same for look-up.
     @usableFromInline var watchers: [ConnectionID] = []
@@ -54,5 +81,12 @@ struct Client {
         self.key = key
         connections = [first]
         active = first
+    }
+
+    init(key: NodeKey, elsewhere link: ConnectionID) {
+        self.key = key
+        connections = []
+        links = [link]
+        active = link
     }
 }

@@ -5,6 +5,8 @@ public import NetTypes
 public enum RelayTransmit<Payload> {
     case message(ServerMessage)
     case packet(source: NodeKey, Payload)
+    /// For another relay of the region.
+    case forward(source: NodeKey, destination: NodeKey, Payload)
 }
 
 extension RelayTransmit: Sendable where Payload: Sendable {}

@@ -4,17 +4,20 @@ public import NetTypes
 @usableFromInline
 struct QueuedPacket<Payload> {
     @usableFromInline var source: NodeKey
-    /// What tells senders apart: the index of the sending connection.
+    @usableFromInline var destination: NodeKey
+    /// What tells senders apart: the index of the sending connection, or a number made of the key
+    /// of a sender at another relay.
     @usableFromInline var sender: UInt32
     @usableFromInline var byteCount: Int
     @usableFromInline var queuedAt: MonotonicInstant
     @usableFromInline var payload: Payload
 
     @inlinable init(
-        source: NodeKey, sender: UInt32, byteCount: Int, queuedAt: MonotonicInstant,
-        payload: Payload
+        source: NodeKey, destination: NodeKey, sender: UInt32, byteCount: Int,
+        queuedAt: MonotonicInstant, payload: Payload
     ) {
         self.source = source
+        self.destination = destination
         self.sender = sender
         self.byteCount = byteCount
         self.queuedAt = queuedAt

@@ -9,6 +9,9 @@ public import NetTypes
 /// `pollTransmit` gives for them until the socket is full. `handleTimeout` is due at
 /// `nextDeadline`; `pollEvent` says what to close. `Payload` is the driver's buffer: the relay only
 /// hands it on.
+///
+/// Several relays may serve one region. Each dials the others (`connectLink`), is told who is there,
+/// and hands packets for them on. What came from a relay is never handed on to another.
 public struct RelayCore<Payload>: ~Copyable {
     package enum Event: Hashable, Sendable {
         case close(ConnectionID, CloseReason)
@@ -20,6 +23,8 @@ public struct RelayCore<Payload>: ~Copyable {
         case superseded
         /// The node may no longer be here.
         case removed
+        /// It asked for what only relays of the region may do.
+        case notPermitted
     }
     package enum Refusal: Error, Hashable, Sendable {
         case tooManyConnections(limit: Int)
@@ -38,7 +43,9 @@ public struct RelayCore<Payload>: ~Copyable {
     @usableFromInline var clientByKey: [NodeKey: Int] = [:]
     @usableFromInline var ready: [ConnectionID] = []
     @usableFromInline var queuedCost = 0
-    private var events = Ring<Event>()
+    /// Relays of the region that want to know who is here, in the order they asked.
+    var presenceWatchers: [ConnectionID] = []
+    var events = Ring<Event>()
 
     package init(configuration: RelayConfiguration = RelayConfiguration()) {
         self.configuration = configuration
@@ -47,13 +54,16 @@ public struct RelayCore<Payload>: ~Copyable {
     // MARK: Coming and going
 
     package var connectionCount: Int { connections.count - freeConnections.count }
+    /// Keys that are here or at another relay of the region.
     package var clientCount: Int { clientByKey.count }
     /// Bytes waiting in all queues, with the allowance for each packet's keeping.
     package var queuedBytes: Int { queuedCost }
 
-    /// Admits a connection whose key is proven. `random` spreads the keep-alives.
+    /// Admits a connection whose key is proven. `random` spreads the keep-alives. Only the driver
+    /// can tell that the other side is a relay of the region.
     package mutating func connect(
-        _ key: NodeKey, at now: MonotonicInstant, random: inout some RandomNumberGenerator
+        _ key: NodeKey, as role: ConnectionRole = .client, at now: MonotonicInstant,
+        random: inout some RandomNumberGenerator
     ) throws(Refusal) -> ConnectionID {
         guard connectionCount < configuration.connectionsMax else {
             statistics.connectionsRefused += 1
@@ -64,31 +74,39 @@ public struct RelayCore<Payload>: ~Copyable {
         if index == connections.count { connections.append(nil) }
         generation &+= 1
         let id = ConnectionID(index: UInt32(index), generation: generation)
-        let client = join(id, key)
+        let client = role == .client ? join(id, key) : -1
         let jitter = Int64(random.next(upperBound: UInt64(configuration.keepAliveJitter.count + 1)))
         connections[index] = Connection(
-            id: id, key: key, client: client,
+            id: id, key: key, client: client, role: role,
             keepAliveInterval: configuration.keepAliveInterval + Nanoseconds(count: jitter),
             notHereBurst: configuration.notHereBurst, at: now)
         nextDeadline = earliest(nextDeadline, connections[index]?.keepAliveAt)
-        noteDuplicates(client)
+        if role == .client { noteDuplicates(client) }
         return id
     }
 
     private mutating func join(_ id: ConnectionID, _ key: NodeKey) -> Int {
         guard let client = clientByKey[key] else {
-            let client = freeClients.popLast() ?? clients.count
-            if client == clients.count { clients.append(nil) }
-            clients[client] = Client(key: key, first: id)
-            clientByKey[key] = client
+            let client = addClient(Client(key: key, first: id))
+            announce(key)
             return client
         }
+        let isNews = clients[client]?.connections.isEmpty == true
         clients[client]?.connections.append(id)
         clients[client]?.active = id
+        if isNews { announce(key) }
         if let all = clients[client]?.connections, all.count > configuration.connectionsPerKeyMax {
             events.append(.close(all[0], .superseded))
         }
         return client
+    }
+
+    mutating func addClient(_ client: Client) -> Int {
+        let index = freeClients.popLast() ?? clients.count
+        if index == clients.count { clients.append(nil) }
+        clients[index] = client
+        clientByKey[client.key] = index
+        return index
     }
 
     /// Every connection of a key that has several is told so, and told when that is over.
@@ -107,21 +125,38 @@ public struct RelayCore<Payload>: ~Copyable {
         guard var connection = take(id) else { return }
         queuedCost -= connection.egress.cost
         statistics.count(.receiverGone, connection.egress.removeAll())
-        guard var client = clients[connection.client] else { return }
+        switch connection.role {
+        case .client: leave(id, connection.client)
+        case .relay: presenceWatchers.removeAll { $0 == id }
+        // Sorted: the order in which clients are told must not depend on hashing.
+        case .link: for key in connection.present.sorted() { forget(key, at: id) }
+        }
+    }
+
+    private mutating func leave(_ id: ConnectionID, _ index: Int) {
+        guard var client = clients[index] else { return }
         client.connections.removeAll { $0 == id }
-        if let newest = client.connections.last {
-            if client.active == id { client.active = newest }
-            clients[connection.client] = client
-            if client.connections.count == 1 {
-                send(.health(""), to: newest)
-            } else {
-                noteDuplicates(connection.client)
-            }
+        if client.active == id, let next = client.connections.last ?? client.links.first {
+            client.active = next
+        }
+        clients[index] = client
+        switch client.connections.count {
+        case 0:
+            announce(client.key)
+            removeIfGone(index)
+        case 1: send(.health(""), to: client.connections[0])
+        default: noteDuplicates(index)
+        }
+    }
+
+    /// A client that no relay of the region has any more: those that received from it are told.
+    mutating func removeIfGone(_ index: Int) {
+        guard let client = clients[index], client.connections.isEmpty, client.links.isEmpty else {
             return
         }
-        clients[connection.client] = nil
+        clients[index] = nil
         clientByKey[client.key] = nil
-        freeClients.append(connection.client)
+        freeClients.append(index)
         for watcher in client.watchers { send(.peerGone(client.key, .disconnected), to: watcher) }
     }
 
@@ -140,7 +175,9 @@ public struct RelayCore<Payload>: ~Copyable {
     /// Tells everyone that the relay goes away.
     package mutating func announceRestart(reconnectIn: Nanoseconds, tryFor: Nanoseconds) {
         for index in connections.indices {
-            guard let id = connections[index]?.id else { continue }
+            guard let id = connections[index]?.id, connections[index]?.role != .link else {
+                continue
+            }
             send(.restarting(reconnectIn: reconnectIn, tryFor: tryFor), to: id)
         }
     }
@@ -154,7 +191,9 @@ public struct RelayCore<Payload>: ~Copyable {
         isDisco: Bool, at now: MonotonicInstant
     ) {
         let index = Int(sender.index)
-        guard isCurrent(sender), let source = connections[index]?.key else { return }
+        guard isCurrent(sender), connections[index]?.role == .client,
+            let source = connections[index]?.key
+        else { return }
         statistics.packetsReceived += 1
         statistics.bytesReceived += UInt64(byteCount)
         guard let receiver = route(index, sender, destination) else {
@@ -163,8 +202,8 @@ public struct RelayCore<Payload>: ~Copyable {
         }
         enqueue(
             QueuedPacket(
-                source: source, sender: sender.index, byteCount: byteCount, queuedAt: now,
-                payload: payload),
+                source: source, destination: destination, sender: sender.index,
+                byteCount: byteCount, queuedAt: now, payload: payload),
             for: receiver, isDisco: isDisco)
     }
 
@@ -201,7 +240,13 @@ public struct RelayCore<Payload>: ~Copyable {
         connections[index]?.lastDestination = destination
         connections[index]?.lastClient = client
         connections[index]?.lastReceiver = receiver
-        guard let own = connections[index]?.client,
+        guard let own = connections[index]?.client else { return }
+        noteWatcher(receiver, of: own)
+    }
+
+    /// The receiver is told when the client leaves. A relay is told of all clients anyway.
+    mutating func noteWatcher(_ receiver: ConnectionID, of own: Int) {
+        guard connections[Int(receiver.index)]?.role == .client,
             clients[own]?.watcherSet.contains(receiver) == false,
             let count = clients[own]?.watchers.count
         else { return }
@@ -245,6 +290,8 @@ public struct RelayCore<Payload>: ~Copyable {
         case .notePreferred(let isPreferred):
             connections[Int(id.index)]?.isPreferred = isPreferred
         case .ping(let data): send(.pong(data), to: id)
+        case .watchConnections: if permit(id) { beginWatching(id) }
+        case .closePeer(let key): if permit(id) { remove(key) }
         case .pong, .other: break
         }
     }
@@ -271,9 +318,15 @@ public struct RelayCore<Payload>: ~Copyable {
     }
 
     @inlinable
+    func dataQueueBytesMax(_ index: Int) -> Int {
+        connections[index]?.role == .link
+            ? configuration.linkQueueBytesMax : configuration.dataQueueBytesMax
+    }
+
+    @inlinable
     mutating func shorten(_ index: Int) {
         while let cost = connections[index]?.egress.data.cost,
-            cost > configuration.dataQueueBytesMax,
+            cost > dataQueueBytesMax(index),
             let dropped = connections[index]?.egress.data.dropOldestOfLongest()
         {
             queuedCost -= dropped.cost
@@ -334,6 +387,7 @@ public struct RelayCore<Payload>: ~Copyable {
         guard isCurrent(id) else { return nil }
         let index = Int(id.index)
         if let message = connections[index]?.egress.messages.popFirst() { return .message(message) }
+        if connections[index]?.news.isEmpty == false { return nextNews(index) }
         while let packet = connections[index]?.egress.popNextPacket() {
             queuedCost -= packet.cost
             if now - packet.queuedAt > configuration.queueAgeMax {
@@ -342,6 +396,11 @@ public struct RelayCore<Payload>: ~Copyable {
             }
             statistics.packetsSent += 1
             statistics.bytesSent += UInt64(packet.byteCount)
+            if connections[index]?.role == .link {
+                statistics.packetsForwardedOut += 1
+                return .forward(
+                    source: packet.source, destination: packet.destination, packet.payload)
+            }
             return .packet(source: packet.source, packet.payload)
         }
         return nil
@@ -392,7 +451,7 @@ public struct RelayCore<Payload>: ~Copyable {
                 statistics.slowConnectionsClosed += 1
                 connection.stallDeadline = nil
             }
-            let isKeepAliveDue = connection.keepAliveAt <= now
+            let isKeepAliveDue = connection.keepAliveAt.map { $0 <= now } ?? false
             if isKeepAliveDue { connection.keepAliveAt = now + connection.keepAliveInterval }
             nextDeadline = earliest(nextDeadline, connection.keepAliveAt)
             nextDeadline = earliest(nextDeadline, connection.stallDeadline)
@@ -406,6 +465,14 @@ public struct RelayCore<Payload>: ~Copyable {
     /// The connections of a key, oldest first.
     package func connections(of key: NodeKey) -> [ConnectionID] {
         clientByKey[key].flatMap { clients[$0]?.connections } ?? []
+    }
+
+    /// Whether the node is connected to a relay of the region.
+    package func knows(_ key: NodeKey) -> Bool { clientByKey[key] != nil }
+
+    /// The keys that are connected here, sorted.
+    package var localClients: [NodeKey] {
+        clients.compactMap { $0?.connections.isEmpty == false ? $0?.key : nil }.sorted()
     }
 
     /// How many connections call this relay their home.

@@ -6,7 +6,7 @@ internal import NetTypes
 internal import RelayCore
 
 /// One client's connection: login, then frames in and out.
-final class RelayConnectionHandler: ChannelInboundHandler {
+final class RelayConnectionHandler: ChannelInboundHandler, RelayEndpoint {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -18,9 +18,8 @@ final class RelayConnectionHandler: ChannelInboundHandler {
         case closed
     }
 
-    /// Bytes handed to the socket by one write. The socket's own unsent bytes are bounded too, so
-    /// that what waits waits in the core, where it is ordered and shed.
-    private static let writeByteCount = 64 << 10
+    /// The socket's own unsent bytes are bounded, so that what waits waits in the core, where it is
+    /// ordered and shed.
     private static let unsentByteCountMax = 128 << 10
     /// What may arrive while admission is asked; reading stops then, TLS may still hold some.
     private static let heldByteCountMax = 512 << 10
@@ -32,11 +31,9 @@ final class RelayConnectionHandler: ChannelInboundHandler {
     private var splitter = FrameSplitter(limits: .server)
     private var loginTimer: Scheduled<Void>?
     private var held: ByteBuffer?
-    private var isDraining = false
-    private var isBlocked = false
+    private var output: RelayOutput?
     private var packets: [RelayServer.InboundPacket] = []
     private var messages: [ClientMessage] = []
-    private var transmits: [RelayTransmit<ByteBuffer>] = []
 
     init(server: RelayServer, remoteAddress: IPAddress?) {
         self.server = server
@@ -161,10 +158,12 @@ final class RelayConnectionHandler: ChannelInboundHandler {
     private func handle(_ type: FrameType, _ payload: ByteBuffer) throws(FrameError) {
         guard case .connected = phase else {
             guard type == .clientInfo else { throw .malformed(type) }
-            let (key, _) = try ClientInfo.open(payload.readableBytesSpan, with: server.privateKey)
-            beginAdmission(of: key)
+            let (key, info) = try ClientInfo.open(
+                payload.readableBytesSpan, with: server.privateKey)
+            handleLogin(of: key, info)
             return
         }
+        if type == .forwardPacket { return try handleForward(payload) }
         guard type == .sendPacket else {
             let message = try ClientMessage(type, payload.readableBytesSpan)
             if case .other = message { return }
@@ -179,7 +178,30 @@ final class RelayConnectionHandler: ChannelInboundHandler {
         packets.append(.init(destination: destination, payload: packet, isDisco: isDisco))
     }
 
+    private func handleForward(_ payload: ByteBuffer) throws(FrameError) {
+        let keys = 2 * DERPSizes.key
+        guard payload.readableBytes >= keys else { throw .malformed(.forwardPacket) }
+        var packet = payload
+        let bytes = payload.readableBytesSpan
+        let source = NodeKey(Bytes32(bytes.extracting(0..<DERPSizes.key)))
+        let destination = NodeKey(Bytes32(bytes.extracting(DERPSizes.key..<keys)))
+        packet.moveReaderIndex(forwardBy: keys)
+        let isDisco = looksLikeDisco(packet.readableBytesSpan)
+        packets.append(
+            .init(destination: destination, payload: packet, isDisco: isDisco, source: source))
+    }
+
     // MARK: Login
+
+    private func handleLogin(of key: NodeKey, _ info: ClientInfo) {
+        guard !info.meshKey.isEmpty else { return beginAdmission(of: key) }
+        guard server.configuration.meshKey?.matches(info.meshKey) == true else {
+            server.noteRelayRefused()
+            server.logger.warning("relay mesh: \(key.shortText) does not know the mesh key")
+            return close("wrong mesh key")
+        }
+        finishLogin(of: key, as: .relay)
+    }
 
     private func beginAdmission(of key: NodeKey) {
         guard let context else { return }
@@ -196,12 +218,17 @@ final class RelayConnectionHandler: ChannelInboundHandler {
     }
 
     private func finishAdmission(of key: NodeKey, isWelcome: Bool) {
-        guard case .admitting = phase, let context else { return }
+        guard case .admitting = phase else { return }
         guard isWelcome else {
             server.logger.info("relay: \(key.shortText) is not of this network")
             close("not admitted")
             return
         }
+        finishLogin(of: key, as: .client)
+    }
+
+    private func finishLogin(of key: NodeKey, as role: ConnectionRole) {
+        guard let context else { return }
         var random = SecureRandom()
         // Fails only for keys that cannot have opened the box before.
         guard
@@ -209,17 +236,18 @@ final class RelayConnectionHandler: ChannelInboundHandler {
                 from: server.privateKey, to: key, random: &random)
         else { return close("no shared key") }
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: info)), promise: nil)
-        guard let id = server.connect(key, self, on: context.eventLoop) else {
+        guard let id = server.connect(key, as: role, self, on: context.eventLoop) else {
             return close("too many connections")
         }
-        finishLogin()
+        endLogin()
+        output = RelayOutput(id, of: server, to: context.channel)
         phase = .connected(id)
         setAutoRead(true)
         drain()
         if let held = held.take() { receive(held) }
     }
 
-    private func finishLogin() {
+    private func endLogin() {
         guard let timer = loginTimer.take() else { return }
         timer.cancel()
         server.endLogin()
@@ -235,57 +263,7 @@ final class RelayConnectionHandler: ChannelInboundHandler {
 
     // MARK: Output
 
-    /// Writes what the core has for this client until the socket is full.
-    func drain() {
-        guard case .connected(let id) = phase, let context, !isDraining else { return }
-        isDraining = true
-        defer { isDraining = false }
-        // Each turn writes at most 64 KiB and the queues are bounded; another sender could refill
-        // them for ever, so the turns are too.
-        var turns = 0
-        while context.channel.isWritable, turns < 16 {
-            turns += 1
-            server.poll(id, into: &transmits, byteCountMax: Self.writeByteCount)
-            if transmits.isEmpty { break }
-            let output = serialize(context.channel.allocator)
-            context.writeAndFlush(wrapOutboundOut(output), promise: nil)
-        }
-        if !context.channel.isWritable {
-            isBlocked = true
-            server.noteBlocked(id)
-        } else {
-            if isBlocked { server.noteProgress(id) }
-            isBlocked = false
-            if turns == 16 {
-                let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-                context.eventLoop.execute { bound.value.drain() }
-            }
-        }
-    }
-
-    /// Packets are copied into one buffer: a copy of a packet costs less than an entry of a
-    /// vectored write.
-    private func serialize(_ allocator: ByteBufferAllocator) -> ByteBuffer {
-        var byteCount = 0
-        for transmit in transmits {
-            guard case .packet(_, let payload) = transmit else { continue }
-            byteCount += DERPSizes.header + DERPSizes.key + payload.readableBytes
-        }
-        var output = allocator.buffer(capacity: byteCount + 64)
-        for transmit in transmits {
-            switch transmit {
-            case .message(let message): output.writeBytes(message.frame)
-            case .packet(let source, let payload):
-                output.writeMultipleIntegers(
-                    FrameType.receivePacket.rawValue,
-                    UInt32(DERPSizes.key + payload.readableBytes))
-                source.bytes.withBytes { _ = output.writeBytes($0) }
-                output.writeImmutableBuffer(payload)
-            }
-        }
-        transmits.removeAll(keepingCapacity: true)
-        return output
-    }
+    func drain() { if case .connected = phase { output?.drain() } }
 
     // MARK: The end
 
@@ -311,7 +289,7 @@ final class RelayConnectionHandler: ChannelInboundHandler {
         case .connected(let id): server.disconnect(id)
         }
         phase = .closed
-        finishLogin()
+        endLogin()
         packets = []
         held = nil
     }

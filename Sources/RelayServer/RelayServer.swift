@@ -1,5 +1,6 @@
 package import CryptoPrimitives
 package import DERP
+package import DERPClient
 package import Logging
 package import NIOCore
 package import NetTypes
@@ -28,6 +29,8 @@ package final class RelayServer: Sendable {
         /// What clients are told on shutdown: come back after the first, try for the second.
         package var reconnectIn = Nanoseconds.seconds(1)
         package var reconnectFor = Nanoseconds.seconds(30)
+        /// What proves that who connects is another relay of the region; nil when there is none.
+        package var meshKey: MeshKey?
 
         package init() {}
     }
@@ -42,7 +45,7 @@ package final class RelayServer: Sendable {
     /// How to reach the handler of a connection from any thread.
     struct Peer {
         var id: ConnectionID
-        var handler: NIOLoopBound<RelayConnectionHandler>
+        var endpoint: NIOLoopBound<any RelayEndpoint>
         var eventLoop: any EventLoop
     }
 
@@ -52,6 +55,11 @@ package final class RelayServer: Sendable {
     let admit: Admission
     private let state: Mutex<State>
     private let timer: Mutex<RepeatedTask?>
+    private let links: Mutex<[Link]>
+    private struct Link {
+        var link: NIOLoopBound<MeshLink>
+        var eventLoop: any EventLoop
+    }
 
     /// The timer runs on a loop of `group`; channels need not belong to it.
     package init(
@@ -64,6 +72,7 @@ package final class RelayServer: Sendable {
         self.admit = admit
         state = Mutex(State(core: RelayCore(configuration: configuration.relay)))
         timer = Mutex(nil)
+        links = Mutex([])
         let task = group.any().scheduleRepeatedTask(
             initialDelay: configuration.tick, delay: configuration.tick
         ) { [weak self] _ in self?.handleTick() }
@@ -80,6 +89,10 @@ package final class RelayServer: Sendable {
     package var statistics: RelayStatistics { state.withLock { $0.core.statistics } }
     /// Connections that have logged in.
     package var connectionCount: Int { state.withLock { $0.core.connectionCount } }
+    /// Whether the node is connected here or at another relay of the region.
+    package func knows(_ node: NodeKey) -> Bool { state.withLock { $0.core.knows(node) } }
+    /// The nodes that are connected here, sorted.
+    package var clients: [NodeKey] { state.withLock { $0.core.localClients } }
     /// Bytes waiting for slow clients.
     package var queuedBytes: Int { state.withLock { $0.core.queuedBytes } }
 
@@ -104,6 +117,26 @@ package final class RelayServer: Sendable {
         if let leftover, leftover.readableBytes > 0 { handler.receive(leftover) }
     }
 
+    /// Connects to the other relays of the region; one that turns out to be this relay itself is
+    /// left out. `trustFile` is a PEM file with authorities to trust besides the system's. Needs a
+    /// mesh key.
+    package func join(
+        _ relays: [RelayMap.Node], trustFile: String? = nil, group: any EventLoopGroup
+    ) {
+        guard let key = configuration.meshKey else {
+            preconditionFailure("relays of a region know each other by a key")
+        }
+        for node in relays {
+            let eventLoop = group.any()
+            eventLoop.execute { [self] in
+                let link = MeshLink(self, key, to: node, trustFile: trustFile, on: eventLoop)
+                let bound = NIOLoopBound(link, eventLoop: eventLoop)
+                links.withLock { $0.append(Link(link: bound, eventLoop: eventLoop)) }
+                if state.withLock({ !$0.isShutDown }) { link.start() }
+            }
+        }
+    }
+
     /// Closes the connections of a node that may no longer be here.
     package func disconnect(_ node: NodeKey) {
         let (ready, events) = state.withLock { state in
@@ -124,6 +157,9 @@ package final class RelayServer: Sendable {
             return state.peers.compactMap { $0 }
         }
         for peer in peers { peer.onLoop { $0.finish() } }
+        for link in links.withLock({ $0 }) {
+            link.eventLoop.execute { [link = link.link] in link.value.shutDown() }
+        }
     }
 }
 
@@ -135,6 +171,8 @@ extension RelayServer {
         var destination: NodeKey
         var payload: ByteBuffer
         var isDisco: Bool
+        /// Who sent it, when another relay of the region hands it on.
+        var source: NodeKey?
     }
 
     static func now() -> MonotonicInstant {
@@ -155,18 +193,20 @@ extension RelayServer {
 
     /// Registers a connection whose key is proven.
     func connect(
-        _ key: NodeKey, _ handler: RelayConnectionHandler, on eventLoop: any EventLoop
+        _ key: NodeKey, as role: ConnectionRole = .client, _ endpoint: any RelayEndpoint,
+        on eventLoop: any EventLoop
     ) -> ConnectionID? {
-        let peer = NIOLoopBound(handler, eventLoop: eventLoop)
+        let peer = NIOLoopBound(endpoint, eventLoop: eventLoop)
         var random = SecureRandom()
         let (id, ready, events) = state.withLock { state -> (ConnectionID?, [Peer], [Close]) in
             guard !state.isShutDown,
                 // The core counts refusals.
-                let id = try? state.core.connect(key, at: Self.now(), random: &random)
+                let id = try? state.core.connect(
+                    key, as: role, at: Self.now(), random: &random)
             else { return (nil, [], []) }
             let index = Int(id.index)
             while state.peers.count <= index { state.peers.append(nil) }
-            state.peers[index] = Peer(id: id, handler: peer, eventLoop: eventLoop)
+            state.peers[index] = Peer(id: id, endpoint: peer, eventLoop: eventLoop)
             return (id, wakeList(&state), takeEvents(&state))
         }
         wake(ready)
@@ -188,16 +228,24 @@ extension RelayServer {
         _ packets: [InboundPacket], _ messages: [ClientMessage], from id: ConnectionID
     ) {
         let now = Self.now()
-        wake(
-            state.withLock { state in
-                for packet in packets {
-                    state.core.handlePacket(
-                        from: id, to: packet.destination, packet.payload,
-                        byteCount: packet.payload.readableBytes, isDisco: packet.isDisco, at: now)
+        let (ready, events) = state.withLock { state -> ([Peer], [Close]) in
+            for packet in packets {
+                if let source = packet.source {
+                    state.core.handleForward(
+                        from: id, source: source, to: packet.destination, packet.payload,
+                        byteCount: packet.payload.readableBytes, isDisco: packet.isDisco,
+                        at: now)
+                    continue
                 }
-                for message in messages { state.core.handleMessage(message, from: id) }
-                return wakeList(&state)
-            })
+                state.core.handlePacket(
+                    from: id, to: packet.destination, packet.payload,
+                    byteCount: packet.payload.readableBytes, isDisco: packet.isDisco, at: now)
+            }
+            for message in messages { state.core.handleMessage(message, from: id) }
+            return (wakeList(&state), takeEvents(&state))
+        }
+        wake(ready)
+        close(events)
     }
 
     /// Moves frames for a connection to `output` until they have `byteCountMax` bytes.
@@ -208,7 +256,11 @@ extension RelayServer {
         state.withLock { state in
             var byteCount = 0
             while byteCount < byteCountMax, let next = state.core.pollTransmit(for: id, at: now) {
-                if case .packet(_, let payload) = next { byteCount += payload.readableBytes }
+                switch next {
+                case .packet(_, let payload), .forward(_, _, let payload):
+                    byteCount += payload.readableBytes
+                case .message: break
+                }
                 byteCount += DERPSizes.header + DERPSizes.key
                 output.append(next)
             }
@@ -229,6 +281,21 @@ extension RelayServer {
     }
 
     func noteProgress(_ id: ConnectionID) { state.withLock { $0.core.noteProgress(id) } }
+
+    func noteRelayRefused() { state.withLock { $0.core.noteRelayRefused() } }
+
+    func notePresent(_ key: NodeKey, at link: ConnectionID) {
+        let now = Self.now()
+        state.withLock { $0.core.notePresent(key, at: link, now: now) }
+    }
+
+    func noteAbsent(_ key: NodeKey, at link: ConnectionID) {
+        wake(
+            state.withLock { state in
+                state.core.noteAbsent(key, at: link)
+                return wakeList(&state)
+            })
+    }
 
     private func handleTick() {
         let now = Self.now()
@@ -278,12 +345,12 @@ extension RelayServer {
 }
 
 extension RelayServer.Peer {
-    /// Runs `body` with the handler on its loop, at once when that is this thread.
-    func onLoop(_ body: @escaping @Sendable (RelayConnectionHandler) -> Void) {
+    /// Runs `body` with the endpoint on its loop, at once when that is this thread.
+    func onLoop(_ body: @escaping @Sendable (any RelayEndpoint) -> Void) {
         if eventLoop.inEventLoop {
-            body(handler.value)
+            body(endpoint.value)
         } else {
-            eventLoop.execute { [handler] in body(handler.value) }
+            eventLoop.execute { [endpoint] in body(endpoint.value) }
         }
     }
 }

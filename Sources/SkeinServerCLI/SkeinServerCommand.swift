@@ -9,12 +9,14 @@ package struct SkeinServerCommand: AsyncParsableCommand {
         abstract: "Brings machines together in a private network.",
         discussion: """
             Start it once:      skein-server serve --config FILE
+            On other machines:  skein-server relay --config FILE
             Let machines in:    skein-server --config FILE users create NAME
                                 skein-server --config FILE preauthkeys create --user NAME
             Commands talk to the running server, or work on its database while it is stopped.
             """,
         subcommands: [
-            Serve.self, Users.self, PreAuthKeys.self, Nodes.self, ConfigCommand.self, Version.self,
+            Serve.self, Relay.self, Users.self, PreAuthKeys.self, Nodes.self, ConfigCommand.self,
+            Version.self,
         ])
 
     package init() {}

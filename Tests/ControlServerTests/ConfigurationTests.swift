@@ -1,5 +1,6 @@
 import ControlMessages
 import ControlServer
+import Glibc
 import NetTypes
 import Testing
 
@@ -147,4 +148,74 @@ import Testing
     func otherTextsAreNoTimes(text: String) {
         #expect(Nanoseconds(durationText: text) == nil)
     }
+
+    @Test func relaysElsewhereComeIntoTheRelayMap() throws {
+        let map = TemporaryFile(
+            #"{"Regions":{"7":{"RegionID":7,"RegionCode":"far","RegionName":"Far","Nodes":[{"Name":"7a","RegionID":7,"HostName":"far.example"}]}}}"#
+        )
+        let configuration = try read(
+            """
+            server_url = "https://mesh.example.org"
+            [relay]
+            region_id = 901
+            mesh_key_file = "/etc/mesh.key"
+            mesh_with = ["https://r2.example.org", "https://192.0.2.7:8443/"]
+            map_file = "\(map.path)"
+
+            [[relay.regions]]
+            id = 901
+            relays = [{ url = "https://r2.example.org" }]
+
+            [[relay.regions]]
+            id = 902
+            code = "fra"
+            name = "Frankfurt"
+            relays = [
+                { url = "https://192.0.2.7:8443", stun_port = 3479, certificate = "sha256-raw:00" },
+                { url = "https://r4.example.org", ipv4 = "192.0.2.8", stun_port = -1 },
+            ]
+            """)
+        let regions = try #require(configuration.derpMap.regions)
+        #expect(regions.keys.sorted() == [7, 901, 902])
+        #expect(regions[901]?.nodes.map(\.hostName) == ["mesh.example.org", "r2.example.org"])
+        #expect(regions[7]?.nodes.map(\.hostName) == ["far.example"])
+        let nodes = try #require(regions[902]?.nodes)
+        #expect(nodes[0].ipv4 == "192.0.2.7" && nodes[0].derpPort == 8443)
+        #expect(nodes[0].stunPort == 3479 && nodes[0].certificateName == "sha256-raw:00")
+        #expect(nodes[1].ipv4 == "192.0.2.8" && nodes[1].stunPort == -1 && nodes[1].derpPort == 0)
+        #expect(Set(regions.values.flatMap { $0.nodes.map(\.name) }).count == 5)
+        #expect(configuration.relay.meshWith.map(\.port) == [443, 8443])
+    }
+
+    @Test(arguments: [
+        ("mesh_with = [\"https://a.example\"]", "mesh_key_file"),
+        ("mesh_with = [\"a.example\"]", "write https://HOST"),
+        ("verify_clients = \"mesh\"", "coordination server"),
+        ("map_file = \"/nonexistent\"", "cannot be read"),
+        ("[[relay.regions]]\nid = 3", "relays has to be a list"),
+        ("[[relay.regions]]\nid = 3\nrelays = [{ url = \"http://a\" }]", "TLS only"),
+        ("[[relay.regions]]\nid = 3\nrelays = [{ urn = \"http://a\" }]", "unknown key urn"),
+        ("[[relay.regions]]\nnumber = 3", "unknown key number"),
+    ])
+    func whatIsWrongWithRelaysIsSaid(text: String, reason: String) {
+        do {
+            _ = try read("[relay]\n" + text)
+            Issue.record("taken: \(text)")
+        } catch {
+            #expect(error.description.contains(reason), "\(error)")
+            #expect(error.line != nil)
+        }
+    }
+}
+
+/// A file that goes away with the value.
+private final class TemporaryFile {
+    let path = "/tmp/skein-test-\(UInt64.random(in: .min ... .max))"
+
+    init(_ text: String) {
+        let file = fopen(path, "w")!
+        fputs(text, file)
+        fclose(file)
+    }
+    deinit { unlink(path) }
 }

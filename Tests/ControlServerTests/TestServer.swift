@@ -72,7 +72,7 @@ struct TestServer: Sendable {
         coordination.offlineGrace = .milliseconds(50)
         var settings = ControlServer.Settings(
             host: "127.0.0.1", port: port, coordination: coordination, serverKey: serverKey)
-        settings.relayKey = PrivateKey<RelayKind>()
+        settings.relay = RelaySettings(key: PrivateKey<RelayKind>())
         return settings
     }
 

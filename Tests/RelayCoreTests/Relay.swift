@@ -25,6 +25,7 @@ struct Relay: ~Copyable {
     enum Output: Equatable {
         case message(ServerMessage)
         case packet(NodeKey, Int)
+        case forward(NodeKey, NodeKey, Int)
     }
 
     var core: RelayCore<Int>
@@ -38,9 +39,9 @@ struct Relay: ~Copyable {
         random = SeededRandom(seed: seed)
     }
 
-    mutating func connect(_ number: Int) -> ConnectionID {
+    mutating func connect(_ number: Int, as role: ConnectionRole = .client) -> ConnectionID {
         do {
-            return try core.connect(nodeKey(number), at: now, random: &random)
+            return try core.connect(nodeKey(number), as: role, at: now, random: &random)
         } catch {
             fatalError("\(error)")
         }
@@ -62,6 +63,8 @@ struct Relay: ~Copyable {
             switch next {
             case .message(let message): outputs.append(.message(message))
             case .packet(let source, let payload): outputs.append(.packet(source, payload))
+            case .forward(let source, let destination, let payload):
+                outputs.append(.forward(source, destination, payload))
             }
         }
         return outputs

@@ -68,6 +68,11 @@ import Testing
         let afterLogin: [[UInt8]] = [
             forged, [0x04, 0, 0, 0, 31] + [UInt8](repeating: 0, count: 31), [0x07, 0, 0, 0, 0],
             [0x12, 0, 0, 0, 7] + [UInt8](repeating: 0, count: 7),
+            // What only relays of the region may do.
+            ClientMessage.watchConnections.frame,
+            ClientMessage.closePeer(witness.key.publicKey).frame,
+            [0x0A, 0, 0, 0, 65] + witness.key.publicKey.bytes.array
+                + witness.key.publicKey.bytes.array + [1],
         ]
         for bytes in afterLogin {
             let client = try await RawClient(relay)
@@ -78,7 +83,6 @@ import Testing
         // Unknown and unexpected frames are skipped.
         var odd: [UInt8] = []
         odd.appendFrame(FrameType(rawValue: 0x7E), [1, 2, 3])
-        odd.appendFrame(.watchConnections, [])
         odd.appendFrame(.receivePacket, [UInt8](repeating: 0, count: 40))
         witness.send(odd + ClientMessage.ping(5).frame)
         try await eventually("still served") { witness.frames.contains { $0.type == .pong } }

@@ -90,32 +90,6 @@ extension ServerConfiguration {
         }
     }
 
-    private mutating func readRelay(_ reader: ConfigurationReader) throws(ConfigurationError) {
-        if let value = try reader.bool("relay.enabled") { relay.isEnabled = value }
-        if let value = try reader.integer("relay.region_id", in: 1...65_535) {
-            relay.regionID = value
-        }
-        if let value = try reader.string("relay.region_code") { relay.regionCode = value }
-        if let value = try reader.string("relay.region_name") { relay.regionName = value }
-        if try reader.string("relay.stun_listen") == "" {
-            relay.stunListen = nil
-        } else if let endpoint = try reader.endpoint("relay.stun_listen") {
-            relay.stunListen = endpoint
-        }
-        if let text = try reader.string("relay.ipv4") {
-            guard text.isEmpty || IPv4Address(text) != nil else {
-                throw reader.error("relay.ipv4", text, "write an IPv4 address")
-            }
-            relay.ipv4 = text
-        }
-        if let text = try reader.string("relay.ipv6") {
-            guard text.isEmpty || IPv6Address(text) != nil else {
-                throw reader.error("relay.ipv6", text, "write an IPv6 address without brackets")
-            }
-            relay.ipv6 = text
-        }
-    }
-
     private mutating func readNodes(_ reader: ConfigurationReader) throws(ConfigurationError) {
         if let lifetime = try reader.duration("node.key_expiry") {
             keyLifetime = lifetime == .zero ? nil : lifetime
@@ -152,6 +126,8 @@ struct ConfigurationReader {
     let table: TOMLTable
     let text: String
     let file: String
+    /// What leads to the table, in errors.
+    var prefix = ""
 
     /// Every key there is, by table.
     private static let known: [String: [String]] = [
@@ -159,6 +135,8 @@ struct ConfigurationReader {
         "tls": ["certificate", "key"],
         "relay": [
             "enabled", "region_id", "region_code", "region_name", "stun_listen", "ipv4", "ipv6",
+            "mesh_key_file", "mesh_with", "trust_file", "verify_clients", "verify_fail_open",
+            "regions", "map_file",
         ],
         "node": ["key_expiry", "ephemeral_timeout"],
         "dns": ["base_domain"],
@@ -182,7 +160,7 @@ struct ConfigurationReader {
         }
     }
 
-    private func unknown(
+    func unknown(
         _ path: String, _ shown: String, among known: [String]
     ) -> ConfigurationError {
         let list = known.sorted().joined(separator: ", ")
@@ -251,6 +229,25 @@ struct ConfigurationReader {
         return prefix
     }
 
+    /// The tables `[[path]]`, each with values of its own; errors name lines of the first of them.
+    func tables(
+        _ path: String, keys: [String]
+    ) throws(ConfigurationError) -> [ConfigurationReader] {
+        guard let value = value(path) else { return [] }
+        guard let array = value.array else { throw wrongType(path, "tables [[\(path)]]") }
+        var readers: [ConfigurationReader] = []
+        for element in array {
+            guard let table = element.table else { throw wrongType(path, "tables [[\(path)]]") }
+            for key in table.keys where !keys.contains(key) {
+                throw unknown("\(prefix)\(path).\(key)", key, among: keys)
+            }
+            readers.append(
+                ConfigurationReader(
+                    table: table, text: text, file: file, prefix: "\(prefix)\(path)."))
+        }
+        return readers
+    }
+
     private func value(_ path: String) -> (any TOMLValueConvertible)? {
         let parts = path.split(separator: ".").map { String($0) }
         return parts.count == 1 ? table[parts[0]] : table[parts[0]]?.table?[parts[1]]
@@ -260,7 +257,8 @@ struct ConfigurationReader {
 
     func error(_ path: String, _ value: String, _ advice: String) -> ConfigurationError {
         ConfigurationError(
-            file: file, line: line(of: path), reason: "\(path) = \"\(value)\": \(advice)")
+            file: file, line: line(of: prefix + path),
+            reason: "\(prefix)\(path) = \"\(value)\": \(advice)")
     }
 
     func missing(_ path: String, beside other: String, _ what: String) -> ConfigurationError {
@@ -268,8 +266,9 @@ struct ConfigurationReader {
             file: file, line: line(of: other), reason: "\(other) needs \(path) beside it, \(what)")
     }
 
-    private func wrongType(_ path: String, _ what: String) -> ConfigurationError {
-        ConfigurationError(file: file, line: line(of: path), reason: "\(path) has to be \(what)")
+    func wrongType(_ path: String, _ what: String) -> ConfigurationError {
+        ConfigurationError(
+            file: file, line: line(of: prefix + path), reason: "\(prefix)\(path) has to be \(what)")
     }
 
     /// The line, from 1, on which a key or table begins. The parser does not tell, so this looks

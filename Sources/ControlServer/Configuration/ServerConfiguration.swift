@@ -44,8 +44,37 @@ package struct ServerConfiguration: Sendable {
         /// The relay's addresses where DNS should not be asked for them; empty to ask it.
         package var ipv4 = ""
         package var ipv6 = ""
+        /// The file with the secret that the relays of this region share; nil: it has no others.
+        package var meshKeyFile: String?
+        /// The relays of this region, this one itself included or not.
+        package var meshWith: [RelayAddress] = []
+        /// A PEM file with authorities that relays and `verifyClients` may have certificates of,
+        /// besides the system's.
+        package var trustFile: String?
+        /// Where a relay that runs by itself asks whether it may serve a node; nil: it serves all.
+        package var verifyClients: String?
+        /// Whether nodes are served while nobody answers that.
+        package var verifiesOpenly = true
+        /// Relays elsewhere that nodes are told of.
+        package var regions: [DERPRegion] = []
 
         package init() {}
+    }
+
+    /// Where a relay is reached.
+    package struct RelayAddress: Equatable, Sendable {
+        package var isSecure: Bool
+        package var host: String
+        package var port: UInt16
+
+        /// Reads `https://host[:port]`; nil for any other text.
+        package init?(url: String) {
+            let trimmed = url.hasSuffix("/") ? String(url.dropLast()) : url
+            guard let parts = ServerConfiguration.hostAndPort(ofURL: trimmed) else { return nil }
+            isSecure = trimmed.hasPrefix("https://")
+            host = parts.host
+            port = parts.port
+        }
     }
 
     package init() {}
@@ -74,23 +103,28 @@ package struct ServerConfiguration: Sendable {
         return settings
     }
 
-    /// The relays that nodes are told of: the embedded one.
+    /// The relays that nodes are told of: the embedded one, and those named beside it.
     package var derpMap: DERPMap {
-        guard relay.isEnabled else { return DERPMap(regions: [:]) }
-        var node = DERPNode(
-            name: "\(relay.regionID)a", regionID: relay.regionID, hostName: serverHost)
-        node.derpPort = serverPort == 443 ? 0 : Int(serverPort)
-        node.stunPort = relay.stunListen.map { Int($0.port) } ?? -1
-        node.ipv4 = relay.ipv4
-        node.ipv6 = relay.ipv6
-        switch IPAddress(serverHost) {
-        case .v4: if node.ipv4.isEmpty { node.ipv4 = serverHost }
-        case .v6: if node.ipv6.isEmpty { node.ipv6 = serverHost }
-        case nil: break
+        var regions: [Int: DERPRegion] = [:]
+        if relay.isEnabled {
+            regions[relay.regionID] = DERPRegion(
+                id: relay.regionID, code: relay.regionCode, name: relay.regionName,
+                nodes: [embeddedNode])
         }
-        let region = DERPRegion(
-            id: relay.regionID, code: relay.regionCode, name: relay.regionName, nodes: [node])
-        return DERPMap(regions: [relay.regionID: region])
+        for region in relay.regions {
+            regions[region.id, default: DERPRegion(region, nodes: [])].nodes += region.nodes
+        }
+        return DERPMap(regions: regions)
+    }
+
+    private var embeddedNode: DERPNode {
+        var node = DERPNode(
+            name: "\(relay.regionID)a", regionID: relay.regionID,
+            at: RelayAddress(isSecure: true, host: serverHost, port: serverPort))
+        node.stunPort = relay.stunListen.map { Int($0.port) } ?? -1
+        if !relay.ipv4.isEmpty { node.ipv4 = relay.ipv4 }
+        if !relay.ipv6.isEmpty { node.ipv6 = relay.ipv6 }
+        return node
     }
 
     /// The parts of `http://host[:port]` or `https://…`; nil for any other text.
@@ -111,5 +145,33 @@ package struct ServerConfiguration: Sendable {
         if parts.count == 1 { return (String(parts[0]), standard) }
         guard let port = UInt16(parts[1]), port > 0 else { return nil }
         return (String(parts[0]), port)
+    }
+}
+
+extension ServerConfiguration.RelayAddress {
+    init(isSecure: Bool, host: String, port: UInt16) {
+        self.isSecure = isSecure
+        self.host = host
+        self.port = port
+    }
+}
+
+extension DERPNode {
+    /// A host that is an address needs no DNS.
+    init(name: String, regionID: Int, at address: ServerConfiguration.RelayAddress) {
+        self.init(name: name, regionID: regionID, hostName: address.host)
+        derpPort = address.port == 443 ? 0 : Int(address.port)
+        switch IPAddress(address.host) {
+        case .v4: ipv4 = address.host
+        case .v6: ipv6 = address.host
+        case nil: break
+        }
+    }
+}
+
+extension DERPRegion {
+    init(_ other: DERPRegion, nodes: [DERPNode]) {
+        self = other
+        self.nodes = nodes
     }
 }

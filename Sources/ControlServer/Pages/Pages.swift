@@ -32,9 +32,40 @@ struct WaitingMachine: Sendable {
 func makePages(_ source: PageSource) -> Router<PageContext> {
     let router = Router(context: PageContext.self, options: [.autoGenerateHeadEndpoints])
     addMachinePages(router, source)
-    addRelayPages(router, source)
+    addRelayPages(router)
     addPeoplePages(router, source)
     return router
+}
+
+/// What a relay that runs by itself answers outside of DERP.
+func makeRelayPages(version: String) -> Router<PageContext> {
+    let router = Router(context: PageContext.self, options: [.autoGenerateHeadEndpoints])
+    addRelayPages(router)
+    addVersion(router, version)
+    addRobots(router)
+    router.get("/health") { _, _ in json(Array("{\"status\":\"pass\"}".utf8)) }
+    router.get("**") { _, _ in
+        html(
+            status: .notFound, title: "Page not found",
+            body: "<p>This is a relay of a private network; it has no page at this address.</p>")
+    }
+    return router
+}
+
+private func addVersion(_ router: Router<PageContext>, _ version: String) {
+    router.get("/version") { _, _ in
+        var writer = JSONWriter()
+        writer.object { $0.keep("version", version) }
+        return json(writer.bytes)
+    }
+}
+
+private func addRobots(_ router: Router<PageContext>) {
+    router.get("/robots.txt") { _, _ in
+        Response(
+            status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: "User-agent: *\nDisallow: /\n")))
+    }
 }
 
 private func addMachinePages(_ router: Router<PageContext>, _ source: PageSource) {
@@ -62,14 +93,10 @@ private func addMachinePages(_ router: Router<PageContext>, _ source: PageSource
         }
         return json(Array("{\"status\":\"pass\"}".utf8))
     }
-    router.get("/version") { _, _ in
-        var writer = JSONWriter()
-        writer.object { $0.keep("version", source.version) }
-        return json(writer.bytes)
-    }
+    addVersion(router, source.version)
 }
 
-private func addRelayPages(_ router: Router<PageContext>, _ source: PageSource) {
+private func addRelayPages(_ router: Router<PageContext>) {
     for path in ["/derp/probe", "/derp/latency-check"] as [RouterPath] {
         router.get(path) { _, _ in
             Response(status: .ok, headers: [.accessControlAllowOrigin: "*"])
@@ -122,11 +149,7 @@ private func addPeoplePages(_ router: Router<PageContext>, _ source: PageSource)
         }
         return registerPage(machine)
     }
-    router.get("/robots.txt") { _, _ in
-        Response(
-            status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
-            body: ResponseBody(byteBuffer: ByteBuffer(string: "User-agent: *\nDisallow: /\n")))
-    }
+    addRobots(router)
     router.get("**") { _, _ in
         html(
             status: .notFound, title: "Page not found",

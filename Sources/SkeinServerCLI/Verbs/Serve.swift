@@ -8,6 +8,17 @@ struct Serve: AsyncParsableCommand {
         abstract: "Runs the server, until it is told to stop (SIGTERM).")
     @OptionGroup var common: CommonOptions
 
+    @OptionGroup var logging: LoggingOptions
+
+    func run() async throws {
+        let configuration = try common.configuration()
+        try await ControlServer.run(
+            configuration: configuration, version: SkeinVersion.text, logger: logging.logger)
+    }
+}
+
+/// What the commands that run for long take.
+struct LoggingOptions: ParsableArguments {
     @Option(
         help: "How much to log: trace, debug, info, notice, warning, error.",
         transform: { text in
@@ -18,11 +29,9 @@ struct Serve: AsyncParsableCommand {
         })
     var logLevel = Logger.Level.info
 
-    func run() async throws {
-        let configuration = try common.configuration()
+    var logger: Logger {
         var logger = Logger(label: "skein-server") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = logLevel
-        try await ControlServer.run(
-            configuration: configuration, version: SkeinVersion.text, logger: logger)
+        return logger
     }
 }
