@@ -13,7 +13,7 @@ package import NetTypes
 ///
 /// Hosts and routers that hang on the same router (or the internet) are neighbours and reach each
 /// other without passing it.
-package struct SimulatedNetwork {
+package struct SimulatedNetwork: ~Copyable {
     package struct HostID: Hashable, Sendable { let index: Int }
     package struct RouterID: Hashable, Sendable { let index: Int }
 

@@ -7,7 +7,7 @@ struct IPv6Tests {
     private let inside = address("2001:db8:1::2")
     private let outsiders = [address("2001:db8:2::1"), address("2001:db8:2::2")]
 
-    private struct World {
+    private struct World: ~Copyable {
         var network: SimulatedNetwork
         let inside: SimulatedNetwork.HostID
         let outside: SimulatedNetwork.HostID

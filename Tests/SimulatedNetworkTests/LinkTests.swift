@@ -7,7 +7,7 @@ struct LinkTests {
     private let first = Endpoint("198.51.100.1:1")!
     private let second = Endpoint("198.51.100.2:2")!
 
-    private struct Pair {
+    private struct Pair: ~Copyable {
         var network: SimulatedNetwork
         let one: SimulatedNetwork.HostID
         let other: SimulatedNetwork.HostID

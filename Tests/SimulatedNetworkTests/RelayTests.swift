@@ -4,7 +4,7 @@ import Testing
 
 @Suite("simulated relays")
 struct RelayTests {
-    private struct World {
+    private struct World: ~Copyable {
         var network: SimulatedNetwork
         let one: SimulatedNetwork.HostID
         let other: SimulatedNetwork.HostID

@@ -5,7 +5,7 @@ func address(_ text: String) -> IPAddress { IPAddress(text)! }
 
 /// Hosts behind one router, and a server with two addresses on the internet, all of whose ports send
 /// and receive.
-struct Scene {
+struct Scene: ~Copyable {
     var network: SimulatedNetwork
     let router: SimulatedNetwork.RouterID
     private(set) var insides: [SimulatedNetwork.HostID] = []
