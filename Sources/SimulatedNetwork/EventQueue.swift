@@ -1,18 +1,19 @@
 package import NetTypes
 
+/// Outside of the queue, so that it is no generic type.
+private struct Entry {
+    let at: MonotonicInstant
+    let order: UInt64
+    let slot: Int
+
+    func precedes(_ other: Entry) -> Bool {
+        at == other.at ? order < other.order : at < other.at
+    }
+}
+
 /// Events by time; those of one instant in the order they were put in. A binary heap of small
 /// entries; the events themselves lie still.
 package struct EventQueue<Event> {
-    private struct Entry {
-        let at: MonotonicInstant
-        let order: UInt64
-        let slot: Int
-
-        func precedes(_ other: Entry) -> Bool {
-            at == other.at ? order < other.order : at < other.at
-        }
-    }
-
     private var heap: [Entry] = []
     private var events: [Event?] = []
     private var free: [Int] = []
