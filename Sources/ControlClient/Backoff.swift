@@ -1,6 +1,6 @@
 /// Pauses between attempts: doubling from a tenth of a second to half a minute, spread at random
 /// so that the nodes of a restarted server do not come back at one moment.
-struct Backoff: Sendable {
+package struct Backoff: Sendable {
     private static let first = Duration.milliseconds(100)
     private static let longest = Duration.seconds(30)
 
@@ -8,20 +8,22 @@ struct Backoff: Sendable {
     /// A pause the server asked for, once.
     private var demanded: Duration?
 
+    package init() {}
+
     /// The next pause: none before the first attempt, then 50 to 100 % of the doubled one.
-    func pause(random: inout some RandomNumberGenerator) -> Duration {
+    package func pause(random: inout some RandomNumberGenerator) -> Duration {
         if let demanded { return demanded }
         guard failures > 0 else { return .zero }
         let full = min(Self.first * (1 << min(failures - 1, 10)), Self.longest)
         return full * Double.random(in: 0.5...1, using: &random)
     }
 
-    mutating func noteFailure(retryAfter: Duration? = nil) {
+    package mutating func noteFailure(retryAfter: Duration? = nil) {
         failures += 1
         demanded = retryAfter
     }
 
-    mutating func reset() {
+    package mutating func reset() {
         failures = 0
         demanded = nil
     }

@@ -23,7 +23,7 @@ struct Dialer: Sendable {
     ) async throws -> any Channel {
         let url = url
         let tls = tls
-        return try await ClientBootstrap(group: group)
+        let connecting = ClientBootstrap(group: group)
             .connectTimeout(TimeAmount(timeouts.connect))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
@@ -38,7 +38,15 @@ struct Dialer: Sendable {
                 }
             }
             .connect(host: url.host, port: Int(url.port))
-            .get()
+        let promise = group.any().makePromise(of: (any Channel).self)
+        connecting.cascade(to: promise)
+        return try await withTaskCancellationHandler {
+            try await promise.futureResult.get()
+        } onCancel: {
+            // The system's resolver cannot be interrupted, and may take half a minute.
+            promise.fail(CancellationError())
+            connecting.whenSuccess { $0.close(promise: nil) }
+        }
     }
 
     /// Runs `body` with a connected channel whose handlers fulfil `promise`, within a time limit;

@@ -3,6 +3,7 @@ import ControlMessages
 import CryptoPrimitives
 import DERPClient
 import DataPlane
+import LinuxIO
 import LocalAPI
 import Logging
 import NetTypes
@@ -13,6 +14,7 @@ extension LocalNode {
     /// Makes the tunnel, the router and the relay connections what the preferences and the map ask
     /// for. Cheap when nothing is different.
     func reconcile() {
+        guard !isEnding else { return }
         let isUp = backendState == .running
         let desired =
             isUp
@@ -133,11 +135,16 @@ extension LocalNode {
         return RelayTranslation(plainHTTPServer: server, resolved: resolvedNames)
     }
 
-    private func resolveNames() {
-        let names = RelayTranslation.namesToResolve(map.derpMap)
-            .filter { resolvedNames[$0] == nil }.prefix(256)
-        guard !names.isEmpty, nameTask == nil else { return }
-        nameTask = Task { [names = Array(names)] in
+    /// Asks for the addresses of relays that the map gives none for, unless they are known. Those
+    /// that were not found are asked for again when the links change, and every minute.
+    func resolveNames() {
+        let wanted = RelayTranslation.namesToResolve(map.derpMap).prefix(256)
+        let names = wanted.filter { resolvedNames[$0] == nil }
+        guard !names.isEmpty, nameTask == nil, relays != nil, !isEnding else { return }
+        namesAskedAt = BootClock.now()
+        // What the map no longer names is forgotten.
+        resolvedNames = resolvedNames.filter { wanted.contains($0.key) }
+        nameTask = Task {
             var found: [String: ResolvedName] = [:]
             for name in names where !Task.isCancelled {
                 found[name] = await NameResolver.resolve(name)

@@ -35,6 +35,7 @@ extension LocalNode {
     /// Replaces whatever session there is. The errors of the session itself go to `problems`.
     func startSession(_ intent: LoginIntent) async {
         await endSession()
+        guard !isEnding else { return }
         let client: ControlClient
         do {
             client = try makeClient()
@@ -74,12 +75,18 @@ extension LocalNode {
     }
 
     /// Logs in and follows the network map, again and again, until cancelled or refused. The client
-    /// paces attempts that follow failures.
+    /// paces attempts that follow failures to reach the server; what fails after the server has
+    /// answered (no map, or one that makes no sense, or a full disk) is paced here.
     private func run(_ client: ControlClient, _ first: LoginIntent) async {
         var intent = first
+        var pacing = Backoff()
+        var random = SecureRandom()
         while !Task.isCancelled {
+            let mapsBefore = mapCount
+            var isAnswered = false
             do {
                 guard try await logIn(client, intent) else { return }
+                isAnswered = true
                 intent = LoginIntent()
                 try await follow(client)
             } catch let refusal as LoginRefusal {
@@ -89,6 +96,13 @@ extension LocalNode {
             } catch {
                 if Task.isCancelled { return }
                 set(.control, "\(error)")
+                if mapCount != mapsBefore {
+                    pacing.reset()
+                } else if isAnswered || !(error is ControlClientError) {
+                    pacing.noteFailure()
+                    // Cancellation ends the loop.
+                    try? await Task.sleep(for: pacing.pause(random: &random))
+                }
             }
         }
     }
@@ -228,10 +242,12 @@ extension LocalNode {
             // A stored map has served its time: peers that left meanwhile must not stay.
             map = NetworkMap()
             isMapCurrent = true
+            memoryReleasedAt = nil
             // The server has yet to hear which relay of this map is our home.
             updateSignal?.yield()
         }
         let changes = map.apply(response, now: now)
+        mapCount += 1
         set(.control, nil)
         guard !changes.isEmpty else { return }
         reconcile()
@@ -257,12 +273,13 @@ extension LocalNode {
     func logOut() async throws(NodeControlError) {
         if let key = stored.nodeKey, stored.isRegistered {
             do {
-                let client = try session?.client ?? makeClient()
-                _ = try await client.register(
-                    RegisterRequest(
-                        version: CapabilityVersion.own, nodeKey: key.publicKey,
-                        expiry: Timestamp(unixSeconds: 123), hostinfo: hostinfo()))
-                if session == nil { await client.close() }
+                if let client = session?.client {
+                    try await endKey(key.publicKey, client)
+                } else {
+                    let client = try makeClient()
+                    defer { doAside { await client.close() } }
+                    try await endKey(key.publicKey, client)
+                }
             } catch {
                 throw NodeControlError(
                     .unavailable, "could not tell the server to log this node out: \(error)")
@@ -283,6 +300,13 @@ extension LocalNode {
         }
         reconcile()
         publishChanges()
+    }
+
+    private func endKey(_ key: NodeKey, _ client: ControlClient) async throws {
+        _ = try await client.register(
+            RegisterRequest(
+                version: CapabilityVersion.own, nodeKey: key,
+                expiry: Timestamp(unixSeconds: 123), hostinfo: hostinfo()))
     }
 
     // MARK: What we tell

@@ -55,6 +55,8 @@ actor LocalNode {
     var problems: [Problem: String] = [:]
     /// The server has sent a map since this session began; until then `map` is a stored one.
     var isMapCurrent = false
+    /// How many maps and changes the server has sent.
+    var mapCount = 0
 
     var session: Session?
     /// Wakes the task that tells the server about changes on our side.
@@ -69,10 +71,15 @@ actor LocalNode {
     var relayLatencies: [Int: Nanoseconds] = [:]
     var resolvedNames: [String: ResolvedName] = [:]
     var nameTask: Task<Void, Never>?
+    var namesAskedAt: MonotonicInstant?
     private var aside: Task<Void, Never>?
     let router: (any RouterHandle)?
     var mapSavedAt: MonotonicInstant?
+    /// Nil when a session has begun since: what a login takes is not needed again soon.
+    var memoryReleasedAt: MonotonicInstant?
     var savedMap: NetworkMap?
+    /// What was done to this machine is being undone: nothing is to be done to it any more.
+    private(set) var isEnding = false
     private var publishedState: BackendState?
     private var publishedHealth: [String] = []
 
@@ -164,10 +171,11 @@ actor LocalNode {
 
     /// Undoes everything that was done to this machine.
     func end() async {
+        isEnding = true
         await endSession()
         saveMap(force: true)
+        // Not waited for: the system's resolver cannot be interrupted, and may take half a minute.
         nameTask?.cancel()
-        await nameTask?.value
         await aside?.value
         if let relays { await relays.pool.shutDown() }
         relays = nil
@@ -192,6 +200,7 @@ actor LocalNode {
         logger.info("links changed", metadata: ["addresses": "\(state.candidateAddresses)"])
         parts.dataPlane.handleLinkChange()
         relays?.pool.probe()
+        resolveNames()
         if let client = session?.client { doAside { await client.networkChanged() } }
     }
 
@@ -266,6 +275,16 @@ actor LocalNode {
     func tick() {
         if let expiry = applied.configuration.nextExpiry, expiry <= now { reconcile() }
         saveMap(force: false)
+        if let last = namesAskedAt, BootClock.now() - last >= .seconds(60) { resolveNames() }
         publishChanges()
+        releaseMemory()
+    }
+
+    /// Once after each login, and every hour for what has been used since.
+    private func releaseMemory() {
+        let time = BootClock.now()
+        if let last = memoryReleasedAt, time - last < .seconds(3600) { return }
+        memoryReleasedAt = time
+        ProcessMemory.releaseUnused()
     }
 }

@@ -54,6 +54,19 @@ import Testing
         #expect(counter.value.withLock { $0 } == 1000)
     }
 
+    @Test func `Released memory is not resident, and code still runs`() throws {
+        // Pages of the file mappings that are resident (proc(5), statm).
+        func residentFilePages() throws -> Int {
+            let content = try #require(try AtomicFile.read("/proc/self/statm", limit: 4096))
+            let fields = String(decoding: content, as: UTF8.self).split(separator: " ")
+            return try #require(Int(fields[2]))
+        }
+        let before = try residentFilePages()
+        ProcessMemory.releaseUnused()
+        let after = try residentFilePages()
+        #expect(after < before)
+    }
+
     @Test func `An error says what failed and why`() {
         let error = SystemError("bind", code: SystemError.addressInUse)
         #expect("\(error)" == "bind: Address already in use")

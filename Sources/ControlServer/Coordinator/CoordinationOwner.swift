@@ -256,6 +256,8 @@ package actor CoordinationOwner {
             try await store(decision.changes, events: decision.reply, at: now)
         } catch {
             logger.error("what fell due was not stored", metadata: ["error": "\(error)"])
+            // It is still due: without a pause a full disk would keep this loop busy.
+            await sleepUntilAlarm(atMost: .seconds(1))
         }
     }
 
