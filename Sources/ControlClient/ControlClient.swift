@@ -2,6 +2,7 @@ package import ControlMessages
 package import CryptoPrimitives
 package import Logging
 package import NIOCore
+internal import NIOHTTP1
 internal import NIOPosix
 internal import NIOSSL
 package import NetTypes
@@ -155,6 +156,47 @@ package actor ControlClient {
         }
     }
 
+    /// Takes the answer to a `PingRequest` to the URL that it names; nil: shows that we are alive.
+    ///
+    /// Outside the control channel only this server is spoken to, wherever the URL points: a server
+    /// must not have its nodes knock at other people's doors.
+    package func deliver(
+        _ answer: [UInt8]?, to url: String, throughChannel: Bool
+    ) async throws(ControlClientError) {
+        let path = try path(of: url, isOwnServerRequired: !throughChannel)
+        guard throughChannel else {
+            let reply = try await dialer.request(
+                PlainRequest(
+                    method: answer == nil ? .HEAD : .POST, path: path, body: answer ?? [],
+                    replyLimit: 64 << 10), .awaitingAnswer)
+            guard (200..<300).contains(reply.status) else {
+                throw .malformedAnswer("status \(reply.status) for a ping's answer")
+            }
+            return
+        }
+        try await exchange(
+            method: answer == nil ? "HEAD" : "POST", path, answer ?? [],
+            configuration.timeouts.answer
+        ) { reply in
+            try await reply.requireSuccess()
+            _ = try await reply.body(limit: 64 << 10)
+        }
+    }
+
+    private func path(
+        of url: String, isOwnServerRequired: Bool
+    ) throws(ControlClientError) -> String {
+        let own = configuration.serverURL
+        let prefixes = ["\(own)", "\(own.scheme.rawValue)://\(own.authority)"]
+        if let prefix = prefixes.first(where: { url.hasPrefix($0 + "/") }) {
+            return String(url.dropFirst(prefix.count))
+        }
+        let rest = url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+        guard !isOwnServerRequired, rest.count == 4, rest[0] == "https:" || rest[0] == "http:"
+        else { throw .malformedAnswer("a ping's answer is wanted elsewhere") }
+        return "/" + rest[3]
+    }
+
     /// The network under the node has changed: waits are over, and a connection that no longer
     /// answers is noticed at once.
     package func networkChanged() {
@@ -176,13 +218,14 @@ package actor ControlClient {
 
     /// One request, on the connection there is or a new one.
     private func exchange<Result: Sendable>(
-        _ path: String, _ body: [UInt8], _ silence: Duration?,
+        method: String = "POST", _ path: String, _ body: [UInt8], _ silence: Duration?,
         _ read: (inout ControlReply) async throws -> Result
     ) async throws(ControlClientError) -> Result {
         await pause()
         let connection = try await openConnection()
         do {
-            return try await connection.request(path: path, body: body, silence: silence, read)
+            return try await connection.request(
+                method: method, path: path, body: body, silence: silence, read)
         } catch {
             let translated = ControlClientError.translating(
                 error, configuration.serverURL, while: .awaitingAnswer)

@@ -53,7 +53,7 @@ struct ControlConnection: Sendable {
     /// `silence` is the longest pause between two pieces of the reply; nil lets the server take its
     /// time, as it must while a person logs in.
     func request<Result: Sendable>(
-        path: String, body: [UInt8], silence: Duration?,
+        method: String = "POST", path: String, body: [UInt8], silence: Duration?,
         _ read: (inout ControlReply) async throws -> Result
     ) async throws -> Result {
         let promise = channel.eventLoop.makePromise(of: Stream.self)
@@ -74,7 +74,7 @@ struct ControlConnection: Sendable {
         opened.whenFailure { promise.fail($0) }
         let stream = try await promise.futureResult.get()
         let headers = HPACKHeaders([
-            (":method", "POST"), (":scheme", "https"), (":path", path),
+            (":method", method), (":scheme", "https"), (":path", path),
             (":authority", url.authority), ("content-type", "application/json"),
             ("content-length", String(body.count)), ("user-agent", "skein"),
         ])

@@ -198,12 +198,25 @@ extension LocalNode {
         defer { updateSignal = nil }
         var request = mapRequest(key)
         request.isStreaming = true
+        let (questions, question) = AsyncStream.makeStream(
+            of: PingRequest.self, bufferingPolicy: .bufferingOldest(Self.questionsMax))
         try await withThrowingTaskGroup(of: Void.self) { [request] group in
+            group.addTask {
+                var lastURL = ""
+                for await asked in questions where asked.url != lastURL {
+                    // The server repeats itself until it is answered.
+                    lastURL = asked.url
+                    await self.answer(asked, through: client)
+                }
+            }
             group.addTask {
                 for await _ in signals { try await client.sendUpdate(await self.update(key)) }
             }
             group.addTask {
-                try await client.streamMap(request) { try await self.take($0, key: key) }
+                try await client.streamMap(request) { response in
+                    if let asked = response.pingRequest { question.yield(asked) }
+                    try await self.take(response, key: key)
+                }
             }
             defer { group.cancelAll() }
             try await group.next()

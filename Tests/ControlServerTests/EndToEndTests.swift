@@ -31,6 +31,28 @@ import Testing
         await test.stop()
     }
 
+    @Test("Answers to the server's questions go where it wants them, and nowhere else")
+    func questions() async throws {
+        let test = try await TestServer()
+        let node = try TestNode("alpha", port: test.server.port)
+        let here = "http://127.0.0.1:\(test.server.port)"
+        // Both ways to a page that is there, and one that is not.
+        try await node.client.deliver(
+            Array("{}".utf8), to: "https://unused/machine/update-health", throughChannel: true)
+        try await node.client.deliver(nil, to: "\(here)/health?id=1", throughChannel: false)
+        for (url, throughChannel) in [
+            ("\(here)/none", false), ("https://unused/machine/none", true),
+            ("http://127.0.0.1:1/health", false), ("http://127.0.0.1@example.org/", false),
+            ("\(here)9/health", false), ("ftp://x/y", true), ("", true),
+        ] {
+            await #expect(throws: ControlClientError.self, "\(url)") {
+                try await node.client.deliver([1], to: url, throughChannel: throughChannel)
+            }
+        }
+        await node.client.close()
+        await test.stop()
+    }
+
     @Test("A second node appears at the first, moves, goes offline and logs out")
     func changes() async throws {
         let test = try await TestServer()

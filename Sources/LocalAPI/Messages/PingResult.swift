@@ -40,17 +40,20 @@ extension PingResult: JSONReadable, JSONWritable {
     }
 
     package func write(to writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.keep("IP", address)
-            writer.keep("NodeIP", nodeAddress?.description ?? "")
-            writer.keep("NodeName", nodeName)
-            writer.keep("Err", error ?? "")
-            writer.keep("LatencySeconds", latencySeconds)
-            writer.keep("Endpoint", endpoint?.description ?? "")
-            writer.keep("PeerRelay", "")
-            writer.keep("DERPRegionID", relayRegion)
-            writer.keep("DERPRegionCode", relayCode)
-            writer.omit("IsLocalIP", isOwnAddress)
-        }
+        writer.object { writeMembers(to: &$0) }
+    }
+
+    /// The members alone, for messages that have others as well.
+    package func writeMembers(to writer: inout JSONWriter) {
+        writer.keep("IP", address)
+        writer.keep("NodeIP", nodeAddress?.description ?? "")
+        writer.keep("NodeName", nodeName)
+        writer.keep("Err", error ?? "")
+        writer.keep("LatencySeconds", latencySeconds)
+        writer.keep("Endpoint", endpoint?.description ?? "")
+        writer.keep("PeerRelay", "")
+        writer.keep("DERPRegionID", relayRegion)
+        writer.keep("DERPRegionCode", relayCode)
+        writer.omit("IsLocalIP", isOwnAddress)
     }
 }
