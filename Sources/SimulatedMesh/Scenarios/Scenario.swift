@@ -27,13 +27,14 @@ package struct Scenario: Sendable {
     package enum Unit: String, Sendable {
         case milliseconds = "ms"
         case changes
+        case packets
         case perMinute = "a minute"
         case perMille = "‰"
     }
 
     /// All of them, in the order of the document.
     package static var all: [Scenario] {
-        cuts + roaming + sleep + expiry + flapping + quiet
+        cuts + roaming + sleep + expiry + flapping + others + quiet
     }
 }
 
