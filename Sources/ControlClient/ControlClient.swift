@@ -24,6 +24,8 @@ package actor ControlClient {
         /// Silence after which the server is asked for a sign of life, and how long it may take.
         package var pingAfter = Duration.seconds(60)
         package var pingAnswer = Duration.seconds(10)
+        /// The same after the network under the node has changed, when doubt is justified.
+        package var probeAnswer = Duration.seconds(5)
 
         package init() {}
     }
@@ -202,7 +204,7 @@ package actor ControlClient {
     package func networkChanged() {
         backoff.reset()
         nap?.cancel()
-        connection?.probe()
+        connection?.probe(answerWithin: configuration.timeouts.probeAnswer)
     }
 
     /// Ends all requests and refuses new ones.

@@ -46,7 +46,10 @@ struct ControlConnection: Sendable {
     func close() { channel.close(promise: nil) }
 
     /// Asks the server for a sign of life at once; the connection is closed when none comes.
-    func probe() { channel.pipeline.fireUserInboundEventTriggered(ConnectionWatch.Probe()) }
+    func probe(answerWithin: Duration) {
+        channel.pipeline.fireUserInboundEventTriggered(
+            ConnectionWatch.Probe(answerWithin: TimeAmount(answerWithin)))
+    }
 
     /// Sends a request; `body` reads the reply.
     ///

@@ -12,12 +12,16 @@ package final class ConnectionWatch: ChannelInboundHandler {
 
     /// A user event that asks for a PING at once.
     package struct Probe: Sendable {
-        package init() {}
+        let answerWithin: TimeAmount
+
+        package init(answerWithin: TimeAmount) { self.answerWithin = answerWithin }
     }
 
     private let pingAfter: TimeAmount
     private let answerWithin: TimeAmount
     private var timer: Scheduled<Void>?
+    /// While an answer is awaited. Another probe does not put it off.
+    private var closesAt: NIODeadline?
 
     package init(pingAfter: TimeAmount, answerWithin: TimeAmount) {
         self.pingAfter = pingAfter
@@ -43,9 +47,8 @@ package final class ConnectionWatch: ChannelInboundHandler {
     }
 
     package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is Probe {
-            timer?.cancel()
-            ping(context)
+        if let probe = event as? Probe {
+            ping(context, answerWithin: probe.answerWithin)
         } else {
             context.fireUserInboundEventTriggered(event)
         }
@@ -57,16 +60,21 @@ package final class ConnectionWatch: ChannelInboundHandler {
 
     private func restart(_ context: ChannelHandlerContext) {
         timer?.cancel()
+        closesAt = nil
         timer = context.eventLoop.assumeIsolated().scheduleTask(in: pingAfter) {
-            self.ping(context)
+            self.ping(context, answerWithin: self.answerWithin)
         }
     }
 
-    private func ping(_ context: ChannelHandlerContext) {
+    private func ping(_ context: ChannelHandlerContext, answerWithin: TimeAmount) {
         let frame = HTTP2Frame(
             streamID: .rootStream, payload: .ping(HTTP2PingData(withInteger: 0), ack: false))
         context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
-        timer = context.eventLoop.assumeIsolated().scheduleTask(in: answerWithin) {
+        let deadline = context.eventLoop.now + answerWithin
+        if let closesAt, closesAt <= deadline { return }
+        closesAt = deadline
+        timer?.cancel()
+        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
             context.close(promise: nil)
         }
     }

@@ -316,10 +316,15 @@ extension LocalNode {
     }
 
     private func endKey(_ key: NodeKey, _ client: ControlClient) async throws {
-        _ = try await client.register(
-            RegisterRequest(
-                version: CapabilityVersion.own, nodeKey: key,
-                expiry: Timestamp(unixSeconds: 123), hostinfo: hostinfo()))
+        let request = RegisterRequest(
+            version: CapabilityVersion.own, nodeKey: key,
+            expiry: Timestamp(unixSeconds: 123), hostinfo: hostinfo())
+        do {
+            _ = try await client.register(request)
+        } catch ControlClientError.connectionLost {
+            // The one there was: after a change of networks it may have been dead for seconds.
+            _ = try await client.register(request)
+        }
     }
 
     // MARK: What we tell

@@ -56,6 +56,28 @@ import Testing
         #expect(!pair.server.isActive)
     }
 
+    @Test("Doubts about a connection are settled in the time they give, however often they come")
+    func probes() throws {
+        let pair = try TransportPair()
+        try pair.accept()
+        try pair.run()
+        #expect(try pair.open())
+        let loop = pair.server.embeddedEventLoop
+        func doubt() {
+            pair.server.pipeline.fireUserInboundEventTriggered(
+                ConnectionWatch.Probe(answerWithin: .seconds(5)))
+        }
+        doubt()
+        try pair.run()
+        loop.advanceTime(by: .seconds(10))
+        #expect(pair.server.isActive)
+        for _ in 0..<5 {
+            doubt()
+            loop.advanceTime(by: .seconds(2))
+        }
+        #expect(!pair.server.isActive)
+    }
+
     @Test("A connection without requests is not kept")
     func idle() throws {
         let pair = try TransportPair()
