@@ -12,6 +12,7 @@ extension Mesh {
         switch arrival {
         case .datagram(let host, let local, let source, let payload):
             if host == stunServer { return answerSTUN(payload, local, source) }
+            if answerPortMapping(payload, to: local, on: host, from: source) { return }
             guard let index = node(on: host), local.port == SimulatedNode.port else { return }
             receive(payload, from: .direct(unmapped(source, for: index)), on: index)
         case .relayed(let host, let region, let key, let payload):

@@ -33,6 +33,7 @@ package final class Mesh {
     /// (`introduce`), instead of all.
     package var tellsOnNeed = false
     var roamCount = 0
+    var gateways: [SimulatedNetwork.HostID: Gateway] = [:]
     /// Whether the tunnel's packets wait for a handshake.
     package var handshakes = false
     /// Whether each packet is answered by one.
