@@ -268,7 +268,8 @@ let package = Package(
                 "Coordination",
                 "ControlTransport", "DERP", "DERPClient", "RelayServer", "STUNServer",
                 "ServerStore", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL",
-                "HTTPTypes", "AsyncHTTPClient", "Hummingbird", "Logging", "ServiceLifecycle", "UnixSignals", "TOMLKit",
+                "HTTPTypes", "AsyncHTTPClient", "Hummingbird", "Logging", "ServiceLifecycle",
+                "UnixSignals", "TOMLKit",
             ]),
         service(
             "FuzzTargets",

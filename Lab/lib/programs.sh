@@ -26,8 +26,21 @@ launch() {
     local name=$1 host=$2
     shift 2
     printf '# %s\n' "$*" >>"$LOGS/$name.log"
-    ip netns exec "$host" "$LAB/lib/enter" "$host" "$@" >>"$LOGS/$name.log" 2>&1 </dev/null &
+    local clock=()
+    [[ ! -e /run/lab/$name.clock ]] ||
+        clock=(env LD_PRELOAD=/run/lab/clock.so "CLOCK_FILE=/run/lab/$name.clock")
+    ip netns exec "$host" "$LAB/lib/enter" "$host" "${clock[@]}" "$@" >>"$LOGS/$name.log" 2>&1 </dev/null &
     PID[$name]=$!
+}
+
+# clock NAME YEARS: the program sees the time of day that many years later (-3: earlier), from its next
+# start, or at once when it was started with such a clock.
+clock() {
+    if [[ ! -e /run/lab/clock.so ]]; then
+        need clang
+        clang -shared -fPIC -O -o /run/lab/clock.so "$LAB/tools/clock.c"
+    fi
+    echo "$(($2 * 31557600))" >"/run/lab/$1.clock"
 }
 
 alive() {

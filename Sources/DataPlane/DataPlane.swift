@@ -3,6 +3,7 @@ internal import LinuxIO
 package import Logging
 package import NetReport
 package import NetTypes
+package import NodeCore
 internal import Synchronization
 package import TunDevice
 package import UDPSocket
@@ -89,6 +90,10 @@ package final class DataPlane: Sendable {
 
     /// Where relayed packets go from now on.
     package func setRelay(_ sender: RelaySender?) { relay.set(sender) }
+
+    /// The time as the server sees it. Peers take no handshake that is older than the last: a machine
+    /// whose clock was set back needs it to be heard by them.
+    package func setClock(_ clock: ServerClock) { mailbox.put { $0.serverClock = clock } }
 
     /// The addresses of this machine, without those of the tunnel; best first.
     package func setLocalAddresses(_ addresses: [IPAddress]) {

@@ -1,5 +1,6 @@
 internal import LinuxIO
 internal import NetTypes
+internal import NodeCore
 internal import Synchronization
 
 /// What other threads have for the packet thread. State is kept as its latest value and requests
@@ -8,6 +9,7 @@ final class Mailbox: Sendable {
     struct Contents: Sendable {
         var configuration: TunnelConfiguration?
         var localAddresses: [IPAddress]?
+        var serverClock: ServerClock?
         var didLinkChange = false
         var peersGone: [(peer: NodeKey, region: Int)] = []
         var relayLatencies: [(region: Int, roundTrip: Nanoseconds)] = []

@@ -17,6 +17,7 @@ extension PacketLoop {
         isStopping = mail.isStopping
         if let configuration = mail.configuration { apply(configuration) }
         if let addresses = mail.localAddresses { apply(localAddresses: addresses) }
+        if let clock = mail.serverClock { serverClock = clock }
         if mail.didLinkChange {
             paths.handleLinkChange(at: now)
             netReport.handleLinkChange(at: now)

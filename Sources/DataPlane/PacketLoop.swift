@@ -57,6 +57,7 @@ struct PacketLoop: ~Copyable {
     var counters = LoopCounters()
 
     var localAddresses: [IPAddress] = []
+    var serverClock = ServerClock()
     var ownAddresses: [IPPrefix] = []
     /// Set by hand through `wg`, beside the peers of the configuration.
     var plainPeers: [NodeKey: PlainPeer] = [:]
@@ -134,7 +135,8 @@ struct PacketLoop: ~Copyable {
     /// Timers, then whatever the engines have to say. What one says may give another work, but no
     /// more than once around: none of them answers what it is told at once and for ever.
     private mutating func serveEngines() {
-        wireGuard.handleTimeout(at: now, civil: CivilTime.now())
+        let civil = serverClock.now(localTime: CivilTime.now(), at: now)
+        wireGuard.handleTimeout(at: now, civil: civil)
         paths.handleTimeout(at: now)
         netReport.handleTimeout(at: now)
         expireTunnelPings()

@@ -1,6 +1,7 @@
 import ControlClient
 import ControlMessages
 import CryptoPrimitives
+import DataPlane
 import LinuxIO
 import LocalAPI
 import Logging
@@ -245,7 +246,9 @@ extension LocalNode {
 
     private func take(_ response: MapResponse, key: NodeKey) throws {
         if let time = response.controlTime {
-            serverClock.update(serverTime: time, localTime: CivilTime.now())
+            serverClock.update(
+                serverTime: time, localTime: CivilTime.now(), at: BootClock.now())
+            parts.dataPlane.setClock(serverClock)
         }
         guard !response.isKeepAlive else { return }
         if !isMapCurrent {

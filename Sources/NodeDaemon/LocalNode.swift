@@ -101,7 +101,7 @@ actor LocalNode {
     var logger: Logger { parts.logger }
     var prefs: Prefs { stored.prefs }
     /// The time by the server's clock.
-    var now: Timestamp { serverClock.now(localTime: CivilTime.now()) }
+    var now: Timestamp { serverClock.now(localTime: CivilTime.now(), at: BootClock.now()) }
 
     // MARK: State
 

@@ -4,6 +4,7 @@ import NodeCore
 import Testing
 
 private let now = Timestamp(unixSeconds: 1_800_000_000)
+private let start = MonotonicInstant(nanoseconds: 0)
 
 private func key(_ number: UInt8) -> NodeKey {
     NodeKey(Bytes32([UInt8](repeating: number, count: 32)))
@@ -101,11 +102,20 @@ struct DesiredConfigurationTests {
 
     @Test func serverClockIgnoresSmallDifferences() {
         var clock = ServerClock()
-        clock.update(serverTime: now + .seconds(30), localTime: now)
-        #expect(clock.now(localTime: now) == now)
-        clock.update(serverTime: now + .minutes(90), localTime: now)
-        #expect(clock.now(localTime: now) == now + .minutes(90))
-        clock.update(serverTime: Timestamp(unixSeconds: 5), localTime: now)
-        #expect(clock.now(localTime: now) == now + .minutes(90))
+        #expect(clock.now(localTime: now, at: start) == now)
+        clock.update(serverTime: now + .seconds(30), localTime: now, at: start)
+        #expect(clock.now(localTime: now, at: start) == now)
+        clock.update(serverTime: now + .minutes(90), localTime: now, at: start)
+        #expect(clock.now(localTime: now, at: start) == now + .minutes(90))
+        clock.update(serverTime: Timestamp(unixSeconds: 5), localTime: now, at: start)
+        #expect(clock.now(localTime: now, at: start) == now + .minutes(90))
+    }
+
+    @Test func serverClockGoesOnWhereTheLocalOneJumps() {
+        var clock = ServerClock()
+        clock.update(serverTime: now, localTime: now, at: start)
+        for local in [Timestamp(unixSeconds: 0), Timestamp(unixSeconds: 4_000_000_000)] {
+            #expect(clock.now(localTime: local, at: start + .minutes(60)) == now + .minutes(60))
+        }
     }
 }
