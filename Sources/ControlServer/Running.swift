@@ -64,6 +64,7 @@ extension ControlServer {
         var configuration = ServiceGroupConfiguration(
             services: [
                 server, CertificateReloading(reload: server.reloadCertificate, logger: logger),
+                MemoryReleasing(),
             ] + services,
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(10)
@@ -114,6 +115,21 @@ extension ControlServer: Service {
     package func run() async throws {
         await cancelWhenGracefulShutdown { await self.owner.run() }
         await shutDown()
+    }
+}
+
+/// Gives back what only the start has needed, and every hour what has been used since.
+struct MemoryReleasing: Service {
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var pause = Duration.seconds(10)
+            while !Task.isCancelled {
+                // Cancellation is how this ends.
+                try? await Task.sleep(for: pause)
+                ProcessMemory.releaseUnused()
+                pause = .seconds(3600)
+            }
+        }
     }
 }
 
