@@ -24,16 +24,20 @@ package enum NodeDaemon {
         package var interfaceName: String?
         /// A PEM file with certificates to trust besides the system's.
         package var trustFile: String?
+        /// Whether many ports are tried where a NAT gives each destination one of its own.
+        package var searchesHardNAT: Bool
 
         package init(
             stateFolder: String = "/var/lib/skein", socketPath: String = "/run/skein/skein.sock",
-            port: UInt16? = nil, interfaceName: String? = "skein0", trustFile: String? = nil
+            port: UInt16? = nil, interfaceName: String? = "skein0", trustFile: String? = nil,
+            searchesHardNAT: Bool = true
         ) {
             self.stateFolder = stateFolder
             self.socketPath = socketPath
             self.port = port
             self.interfaceName = interfaceName
             self.trustFile = trustFile
+            self.searchesHardNAT = searchesHardNAT
         }
     }
 
@@ -61,7 +65,9 @@ package enum NodeDaemon {
         let dataPlane = try DataPlane(
             DataPlane.Setup(
                 discoKey: stored.discoKey, tun: tun.take(), ipv4: sockets.ipv4,
-                ipv6: sockets.ipv6),
+                ipv6: sockets.ipv6,
+                socketMark: interfaceName != nil ? SocketMark.bypassingTunnel : 0,
+                searchesHardNAT: configuration.searchesHardNAT),
             logger: logger
         ) { eventSink.yield(.dataPlane($0)) }
         let router = try interfaceName.map { try KernelRouter(interface: $0) }

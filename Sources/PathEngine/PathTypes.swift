@@ -10,10 +10,15 @@ package enum PathDestination: Hashable, Sendable {
 package struct PathTransmit: Equatable, Sendable {
     package var destination: PathDestination
     package var bytes: [UInt8]
+    /// The socket to send by, if by UDP; one that is not open yet is opened for it.
+    package var socket: LocalSocket
 
-    package init(destination: PathDestination, bytes: [UInt8]) {
+    package init(
+        destination: PathDestination, bytes: [UInt8], socket: LocalSocket = .main
+    ) {
         self.destination = destination
         self.bytes = bytes
+        self.socket = socket
     }
 }
 
@@ -107,6 +112,8 @@ package struct PathStatus: Equatable, Sendable {
     /// Of the current endpoint.
     package var mtu: PathMTUStatus?
     package var candidates: [CandidateStatus]
+    /// What hinders a direct path through a hard NAT.
+    package var hardNATObstacle: HardNATObstacle?
 
     /// A peer of which nothing is known yet.
     package init(nodeKey: NodeKey, discoKey: DiscoKey) {

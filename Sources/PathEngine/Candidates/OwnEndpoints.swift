@@ -4,7 +4,7 @@ import NetTypes
 struct OwnEndpoints {
     private var local: [Endpoint] = []
     private var reflexive: [Endpoint] = []
-    private var mappingVaries = false
+    private(set) var mappingVaries = false
     /// Reflexive endpoints were last confirmed.
     private(set) var confirmedAt = MonotonicInstant.never
     /// Grows with each change of the list.

@@ -46,6 +46,7 @@ extension PathEngine {
 
     mutating func forgetProofs(at now: MonotonicInstant) {
         ownEndpoints.expire()
+        hardNAT.forgetAll()
         natBehavior = NATBehavior()
         endpointsRequestedAt = .never
         for index in peers.indices where peers[index] != nil {
