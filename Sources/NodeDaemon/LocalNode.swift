@@ -69,6 +69,8 @@ actor LocalNode {
     var applied = Applied()
     var relays: (key: NodeKey, pool: RelayPool)?
     var relayLatencies: [Int: Nanoseconds] = [:]
+    /// Regions that let nobody in when they were last tried.
+    var unreachableRelays: Set<Int> = []
     var resolvedNames: [String: ResolvedName] = [:]
     var nameTask: Task<Void, Never>?
     var namesAskedAt: MonotonicInstant?
@@ -242,6 +244,7 @@ actor LocalNode {
         case .connected(let region, let latency):
             relayLatencies[region] = latency
             parts.dataPlane.note(relayLatency: latency, region: region)
+            noteRelay(region, isReachable: true)
             if region == homeRelay { set(.relay, nil) }
         case .disconnected(let region, let reason):
             logger.info(
@@ -249,6 +252,7 @@ actor LocalNode {
             if region == homeRelay, prefs.wantsRunning {
                 set(.relay, "not connected to the home relay \(relayCode(region)): \(reason)")
             }
+        case .unreachable(let region): noteRelay(region, isReachable: false)
         case .latency(let region, let latency):
             relayLatencies[region] = latency
             parts.dataPlane.note(relayLatency: latency, region: region)
@@ -259,11 +263,41 @@ actor LocalNode {
         }
     }
 
-    /// The home relay: what was measured, or the first of the map until something was.
+    /// A home that lets nobody in is left at once for the nearest that may; the server is told, so
+    /// that peers follow.
+    private func noteRelay(_ region: Int, isReachable: Bool) {
+        let before = homeRelay
+        if isReachable {
+            unreachableRelays.remove(region)
+        } else {
+            unreachableRelays.insert(region)
+            // With the last one gone, one that has come back is not to be missed.
+            prepareUnreachableRelays()
+        }
+        guard homeRelay != before else { return }
+        logger.info(
+            "home relay changed", metadata: ["home": "\(homeRelay.map(relayCode) ?? "none")"])
+        applyHome()
+        updateSignal?.yield()
+    }
+
+    private func prepareUnreachableRelays() {
+        for region in unreachableRelays.sorted() { relays?.pool.prepare(region: region) }
+    }
+
+    /// The home relay: what was measured, or the first of the map until something was. One that lets
+    /// nobody in is passed over while there are others.
     var homeRelay: Int? {
-        let known = map.derpMap.regions ?? [:]
-        if let home = report?.homeRelay, known[home] != nil { return home }
-        return known.filter { !$0.value.isNeverHome && !$0.value.nodes.isEmpty }.keys.min()
+        let known = (map.derpMap.regions ?? [:]).filter {
+            !$0.value.isNeverHome && !$0.value.nodes.isEmpty
+        }
+        let open = known.filter { !unreachableRelays.contains($0.key) }
+        let usable = open.isEmpty ? known : open
+        if let home = report?.homeRelay, usable[home] != nil { return home }
+        let measured = (report?.latencies ?? []).filter { usable[$0.region] != nil }
+        let nearest = measured.filter { $0.best != nil }
+            .min { ($0.best ?? .zero, $0.region) < ($1.best ?? .zero, $1.region) }
+        return nearest?.region ?? usable.keys.min()
     }
 
     func relayCode(_ region: Int) -> String {
@@ -273,6 +307,8 @@ actor LocalNode {
 
     /// A key may have run out since the last look.
     func tick() {
+        // One that comes back is known again, even if nothing is sent to it.
+        prepareUnreachableRelays()
         if let expiry = applied.configuration.nextExpiry, expiry <= now { reconcile() }
         saveMap(force: false)
         if let last = namesAskedAt, BootClock.now() - last >= .seconds(60) { resolveNames() }
