@@ -138,6 +138,7 @@ struct RegionPolicy {
         } else {
             ping?.isSuspicion = false
             ping?.deadline = now
+            unansweredSince = nil
         }
     }
 
@@ -314,6 +315,7 @@ struct RegionPolicy {
         at now: MonotonicInstant, random: inout some RandomNumberGenerator
     ) -> Action? {
         var action: Action?
+        if let ping, let heardAt, heardAt > ping.sentAt { self.ping = nil }
         if ping == nil { action = send(timeout: suspicionTimeout, at: now, random: &random) }
         ping?.isSuspicion = true
         let deadline = now + suspicionTimeout

@@ -1,3 +1,4 @@
+import ControlClient
 import CryptoPrimitives
 import DERP
 import NIOCore

@@ -32,11 +32,13 @@ final class WebSocketStream: ChannelDuplexHandler {
         _ request: HTTPRequestHead, _ channel: any Channel
     ) -> EventLoopFuture<HTTPHeaders> {
         let upgrader = NIOWebSocketServerUpgrader(
-            shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture(HTTPHeaders()) },
+            shouldUpgrade: { channel, _ in
+                channel.eventLoop.makeSucceededFuture(["Sec-WebSocket-Protocol": subprotocol])
+            },
             upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() })
         return upgrader.buildUpgradeResponse(
             channel: channel, upgradeRequest: request,
-            initialResponseHeaders: ["Sec-WebSocket-Protocol": subprotocol])
+            initialResponseHeaders: HTTPHeaders())
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
