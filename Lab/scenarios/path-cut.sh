@@ -1,6 +1,6 @@
 #!/bin/bash
-# The direct path dies without a word (a firewall now drops it): the relay takes over within two
-# seconds, and when the path is back it is used again.
+# The direct path dies without a word (a firewall now drops it): the relay takes over within half a
+# second, and when the path is back it is used again.
 #
 #    alice -- [easy] -- internet -- [easy] -- bob
 #                          |
@@ -20,8 +20,8 @@ block alice bob
 step "cut"
 await 5 ping4 alice bob
 step "traffic again"
-# 20 packets a second: two seconds without traffic and those already under way.
-flow_ends 45
+# 20 packets a second: half a second without traffic and one already under way.
+flow_ends 11
 expect relayed alice bob
 
 unblock alice bob

@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -68,6 +69,28 @@ int clinux_eventfd_signal(int descriptor) { return OR_ERRNO(eventfd_write(descri
 int clinux_eventfd_clear(int descriptor) {
     eventfd_t value;
     return OR_ERRNO(eventfd_read(descriptor, &value));
+}
+
+int clinux_clock_watch_open(void) {
+    int descriptor = OR_ERRNO(timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
+    if (descriptor < 0)
+        return descriptor;
+    int result = clinux_clock_watch_rearm(descriptor);
+    if (result < 0) {
+        close(descriptor);
+        return result;
+    }
+    return descriptor;
+}
+
+int clinux_clock_watch_rearm(int descriptor) {
+    uint64_t count;
+    // Reading ends the readiness; that it fails (ECANCELED) is the news itself.
+    (void)!read(descriptor, &count, sizeof count);
+    // Never meant to expire.
+    struct itimerspec far = {.it_value = {.tv_sec = (time_t)1 << 40}};
+    return OR_ERRNO(timerfd_settime(descriptor, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far,
+                                    NULL));
 }
 
 int clinux_close(int descriptor) { return OR_ERRNO(close(descriptor)); }

@@ -138,6 +138,7 @@ struct PacketLoop: ~Copyable {
         let civil = serverClock.now(localTime: CivilTime.now(), at: now)
         wireGuard.handleTimeout(at: now, civil: civil)
         paths.handleTimeout(at: now)
+        netReport.setInUse(paths.nextDeadline != nil, at: now)
         netReport.handleTimeout(at: now)
         expireTunnelPings()
         sendWireGuard()

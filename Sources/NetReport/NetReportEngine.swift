@@ -24,7 +24,8 @@ package struct AddressFamilies: OptionSet, Sendable {
 /// blocked and the driver is asked for the latency of the relays by other means.
 ///
 /// Requests must leave by the socket that carries the node's data, or the mapping seen is not that
-/// of the data. While `startRefreshing` is in force a report is made every 20 to 26 s.
+/// of the data. While `startRefreshing` is in force a report is made every 20 to 26 s as long as
+/// somebody needs our endpoints (`setInUse`), and every ten minutes otherwise.
 package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
     private enum Kind { case full, incremental, quick }
 
@@ -45,6 +46,7 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
     private var heardAt: [Int: MonotonicInstant] = [:]
     private var lastFullAt = MonotonicInstant.never
     private var isRefreshing = false
+    private var isInUse = false
     private var refreshAt: MonotonicInstant?
     private var transmits: [NetReportTransmit] = []
     private var events: [NetReportEvent] = []
@@ -91,7 +93,14 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
         self.families = families
     }
 
-    /// Keeps reports coming, as long as somebody needs our endpoints to be right.
+    /// Whether somebody needs our endpoints to be right: a peer that we exchange packets with.
+    package mutating func setInUse(_ isInUse: Bool, at now: MonotonicInstant) {
+        guard isInUse != self.isInUse else { return }
+        self.isInUse = isInUse
+        if refreshAt != nil { planRefresh(at: now) }
+    }
+
+    /// Keeps reports coming.
     package mutating func startRefreshing(at now: MonotonicInstant) {
         guard !isRefreshing else { return }
         isRefreshing = true
@@ -309,6 +318,7 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
     private mutating func planRefresh(at now: MonotonicInstant) {
         guard isRefreshing else { return }
         let jitter = Int64(random.next() % UInt64(NetReportTiming.refreshSpan.count))
-        refreshAt = now + NetReportTiming.refreshMin + Nanoseconds(count: jitter)
+        let least = isInUse ? NetReportTiming.refreshMin : NetReportTiming.idleRefreshMin
+        refreshAt = now + least + Nanoseconds(count: jitter)
     }
 }

@@ -12,6 +12,8 @@ enum NetReportTiming {
     /// lifetime of a NAT mapping.
     static var refreshMin: Nanoseconds { .seconds(20) }
     static var refreshSpan: Nanoseconds { .seconds(6) }
+    /// Without need it is only to notice a better home relay or a new address of the NAT.
+    static var idleRefreshMin: Nanoseconds { .minutes(10) }
     /// A server is asked at these times, until it answers.
     static let retryDelays: [Nanoseconds] = [
         .zero, .milliseconds(100), .milliseconds(200), .milliseconds(600), .milliseconds(1_400),

@@ -9,11 +9,13 @@ final class MonitorLoop: Sendable {
     private struct Resources: ~Copyable {
         var poller: Poller
         var notices: NetlinkSocket
+        let clock: ClockWatch
         var reader: LinkStateReader
     }
     private enum Token {
         static var notices: UInt64 { 0 }
         static var wakeup: UInt64 { 1 }
+        static var clock: UInt64 { 2 }
     }
 
     private let wakeup: Wakeup
@@ -28,8 +30,11 @@ final class MonitorLoop: Sendable {
             subscribedTo: [.links, .ipv4Addresses, .ipv4Routes, .ipv6Addresses, .ipv6Routes])
         try poller.add(notices.descriptor, token: Token.notices)
         try poller.add(wakeup.descriptor, token: Token.wakeup)
+        let clock = try ClockWatch()
+        try poller.add(clock.descriptor, token: Token.clock)
         let reader = try LinkStateReader(ignoring: ignored)
-        resources = Mutex(Resources(poller: poller, notices: notices, reader: reader))
+        resources = Mutex(
+            Resources(poller: poller, notices: notices, clock: clock, reader: reader))
     }
 
     func stop() {
@@ -69,6 +74,9 @@ final class MonitorLoop: Sendable {
             let count = try resources.poller.wait(
                 timeout: min(untilLook, NetworkMonitor.clockCheckInterval))
             let then = BootClock.now()
+            for index in 0..<count where resources.poller[index].token == Token.clock {
+                try resources.clock.rearm()
+            }
             for index in 0..<count where resources.poller[index].token == Token.notices {
                 // What a notice says does not matter, as everything is read anew; so does not
                 // whether one was lost.

@@ -18,8 +18,9 @@ package final class NetworkMonitor: Sendable {
         package var state: LinkState
     }
 
-    /// How often the clocks are compared to find a suspension that changed nothing else.
-    static var clockCheckInterval: Nanoseconds { .seconds(5) }
+    /// How often the clocks are compared in case that a suspension changed nothing else and the kernel
+    /// did not tell.
+    static var clockCheckInterval: Nanoseconds { .minutes(5) }
 
     private let loop: MonitorLoop
     private let thread: RunningThread

@@ -4,6 +4,7 @@ import CryptoPrimitives
 import DataPlane
 import LocalAPI
 import NetTypes
+import PathEngine
 
 /// What the local interface asks for.
 extension LocalNode: NodeControl {
@@ -105,6 +106,7 @@ extension LocalNode: NodeControl {
             case .relay(let region):
                 result.relayRegion = region
                 result.relayCode = relayCode(region)
+                await explain(&result, peer)
             case .tunnel: break
             }
         case .timedOut: result.error = "no answer within 5 s"
@@ -114,6 +116,16 @@ extension LocalNode: NodeControl {
         case .tooMany: throw NodeControlError(.unavailable, "too many pings at once")
         }
         return result
+    }
+
+    /// What has been tried besides the relay, and why it failed.
+    private func explain(_ result: inout PingResult, _ peer: Node) async {
+        guard let path = await parts.dataPlane.snapshot().peers[peer.key]?.path else { return }
+        result.obstacle = path.obstacle.map { sentence($0, result.nodeName) } ?? ""
+        result.tried = path.candidates.filter { $0.pingsSent > 0 }.map {
+            PingResult.TriedPath(
+                $0.endpoint, latencySeconds: $0.roundTrip?.inSeconds, pingCount: $0.pingsSent)
+        }
     }
 
     func whoIs(_ subject: WhoIsSubject) async -> WhoIs? {

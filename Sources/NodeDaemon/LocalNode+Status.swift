@@ -80,6 +80,9 @@ extension LocalNode {
         entry.sentBytes = Int64(clamping: live.sentBytes)
         entry.currentEndpoint = live.path.currentEndpoint
         entry.isActive = live.path.isActive
+        if let obstacle = live.path.obstacle, obstacle != .idle {
+            entry.obstacle = sentence(obstacle, entry.hostName)
+        }
         if let time = live.lastHandshake { entry.lastHandshake = time }
         if let sent = live.path.lastSentAt {
             let age = snapshot.takenAt - sent

@@ -271,13 +271,18 @@ actor LocalNode {
         return code.isEmpty ? String(region) : code
     }
 
-    /// A key may have run out since the last look.
-    func tick() {
+    /// A key may have run out since the last look, or a map wait to be saved. Returns when to look
+    /// again: seldom, because each look wakes the machine and the server tells what matters.
+    func tick() -> Duration {
         if let expiry = applied.configuration.nextExpiry, expiry <= now { reconcile() }
         saveMap(force: false)
         if let last = namesAskedAt, BootClock.now() - last >= .seconds(60) { resolveNames() }
         publishChanges()
         releaseMemory()
+        if isMapCurrent, map.selfNode != nil, map != savedMap { return .seconds(10) }
+        let longest: Int64 = namesAskedAt == nil ? 300 : 60
+        guard let expiry = applied.configuration.nextExpiry else { return .seconds(longest) }
+        return .seconds(min(max(expiry.unixSeconds - now.unixSeconds + 1, 1), longest))
     }
 
     /// Once after each login, and every hour for what has been used since.

@@ -188,9 +188,9 @@ private struct NodeService: Service, CustomStringConvertible {
             group.addTask {
                 await cancelWhenGracefulShutdown {
                     while !Task.isCancelled {
+                        let pause = await node.tick()
                         // Cancellation is how this ends.
-                        try? await Task.sleep(for: .seconds(10))
-                        await node.tick()
+                        try? await Task.sleep(for: pause)
                     }
                 }
             }

@@ -106,6 +106,8 @@ package struct PathStatus: Equatable, Sendable {
     package var lastReceivedAt: MonotonicInstant?
     /// Of the current endpoint.
     package var mtu: PathMTUStatus?
+    /// Why there is none; nil while there is.
+    package var obstacle: PathObstacle?
     package var candidates: [CandidateStatus]
 
     /// A peer of which nothing is known yet.

@@ -122,6 +122,7 @@ extension Mesh {
     package func drain(_ index: Int) {
         let node = nodes[index]
         guard officials[index] == nil, !network.isSuspended(node.host) else { return }
+        node.report.setInUse(node.paths.nextDeadline != nil, at: now)
         drainTransmits(index)
         while let event = node.report.pollEvent() {
             guard case .report(let report) = event else { continue }

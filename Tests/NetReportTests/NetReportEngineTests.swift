@@ -273,12 +273,15 @@ struct NetReportEngineTests {
         #expect(report?.globalIPv6 == [Endpoint("[2001:db8:5::9]:41641")!])
     }
 
-    @Test("while refreshing a report comes every 20 to 26 seconds, and none after")
+    @Test(
+        "while refreshing a report comes every 20 to 26 seconds in use, every ten minutes idle, none after"
+    )
     func refreshing() {
         var world = World(regions: 1...2)
         world.roundTrips = [1: .milliseconds(10), 2: .milliseconds(20)]
         world.engine.start(at: world.now)
         world.engine.startRefreshing(at: world.now)
+        world.engine.setInUse(true, at: world.now)
         world.run(for: .minutes(10))
         let times = world.events.compactMap { event -> MonotonicInstant? in
             if case .report(let report) = event { report.finishedAt } else { nil }
@@ -286,6 +289,13 @@ struct NetReportEngineTests {
         let gaps = zip(times, times.dropFirst()).map { $1 - $0 }
         #expect((20...31).contains(gaps.count))
         #expect(gaps.allSatisfy { $0 >= .seconds(20) && $0 <= .milliseconds(26_200) })
+        world.engine.setInUse(false, at: world.now)
+        world.events = []
+        world.run(for: .minutes(30))
+        let idleReports = world.events.count {
+            if case .report = $0 { true } else { false }
+        }
+        #expect((2...3).contains(idleReports))
         world.engine.stopRefreshing()
         world.sent = []
         world.run(for: .minutes(5))

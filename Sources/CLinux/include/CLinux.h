@@ -28,6 +28,10 @@ int clinux_epoll_wait(int epoll, clinux_ready *ready, int capacity, int64_t time
 int clinux_eventfd(void);
 int clinux_eventfd_signal(int descriptor);
 int clinux_eventfd_clear(int descriptor);
+/// A descriptor that becomes readable when the civil clock jumps, as it does after a suspension.
+/// `rearm` makes it wait for the next time.
+int clinux_clock_watch_open(void);
+int clinux_clock_watch_rearm(int descriptor);
 int clinux_close(int descriptor);
 ssize_t clinux_read(int descriptor, void *bytes, size_t count);
 ssize_t clinux_write(int descriptor, const void *bytes, size_t count);

@@ -20,6 +20,9 @@ package struct PeerStatus: Equatable, Sendable {
     package var endpoints: [Endpoint] = []
     /// The direct path in use; nil while packets take the relay or none flow.
     package var currentEndpoint: Endpoint?
+    /// What stands in the way of a direct path, in a sentence; empty while there is one, and for idle
+    /// peers.
+    package var obstacle = ""
     /// The code of the peer's home relay, empty while unknown.
     package var relay = ""
     package var receivedBytes: Int64 = 0
@@ -59,6 +62,7 @@ extension PeerStatus: JSONReadable, JSONWritable {
         endpoints = try object.read("Addrs", or: [String]()).compactMap { Endpoint($0) }
         currentEndpoint = Endpoint(try object.read("CurAddr", or: ""))
         relay = try object.read("Relay", or: "")
+        obstacle = try object.read("Why", or: "")
         receivedBytes = try object.read("RxBytes", or: 0)
         sentBytes = try object.read("TxBytes", or: 0)
         created = try object.read("Created", or: .zero)
@@ -93,6 +97,7 @@ extension PeerStatus: JSONReadable, JSONWritable {
             writer.keep("CurAddr", currentEndpoint?.description ?? "")
             writer.keep("Relay", relay)
             writer.keep("PeerRelay", "")
+            writer.omit("Why", obstacle)
             writer.keep("RxBytes", receivedBytes)
             writer.keep("TxBytes", sentBytes)
             writer.keep("Created", created)

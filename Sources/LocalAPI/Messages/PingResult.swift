@@ -15,8 +15,24 @@ package struct PingResult: Equatable, Sendable {
     package var endpoint: Endpoint?
     package var relayRegion = 0
     package var relayCode = ""
+    /// When relayed: what stands in the way of a direct path, in a sentence.
+    package var obstacle = ""
+    /// The direct paths that have been tried, with the round trip of those that answered.
+    package var tried: [TriedPath] = []
     /// Whether the address is this node's own; `error` says so too.
     package var isOwnAddress = false
+
+    package struct TriedPath: Equatable, Sendable {
+        package var endpoint: Endpoint
+        package var latencySeconds: Double?
+        package var pingCount: Int
+
+        package init(_ endpoint: Endpoint, latencySeconds: Double?, pingCount: Int) {
+            self.endpoint = endpoint
+            self.latencySeconds = latencySeconds
+            self.pingCount = pingCount
+        }
+    }
 
     package init(address: IPAddress) { self.address = address }
 }
@@ -37,6 +53,8 @@ extension PingResult: JSONReadable, JSONWritable {
         relayRegion = try object.read("DERPRegionID", or: 0)
         relayCode = try object.read("DERPRegionCode", or: "")
         isOwnAddress = try object.read("IsLocalIP", or: false)
+        obstacle = try object.read("Why", or: "")
+        tried = try object.read("Tried", or: [])
     }
 
     package func write(to writer: inout JSONWriter) {
@@ -55,5 +73,32 @@ extension PingResult: JSONReadable, JSONWritable {
         writer.keep("DERPRegionID", relayRegion)
         writer.keep("DERPRegionCode", relayCode)
         writer.omit("IsLocalIP", isOwnAddress)
+        writer.omit("Why", obstacle)
+        guard !tried.isEmpty else { return }
+        writer.key("Tried")
+        writer.array { writer in
+            for path in tried { path.write(to: &writer) }
+        }
+    }
+}
+
+extension PingResult.TriedPath: JSONReadable, JSONWritable {
+    package init(json: JSON) throws(MessageDecodingError) {
+        let object = try JSONObject(json: json)
+        guard let endpoint = Endpoint(try object.read("Endpoint", or: "")) else {
+            throw MessageDecodingError(path: "Endpoint", .unreadable(expected: "address and port"))
+        }
+        let latency = try object.read("LatencySeconds", or: 0.0)
+        self.init(
+            endpoint, latencySeconds: latency > 0 ? latency : nil,
+            pingCount: try object.read("Pings", or: 0))
+    }
+
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.keep("Endpoint", endpoint.description)
+            writer.keep("LatencySeconds", latencySeconds ?? 0)
+            writer.keep("Pings", pingCount)
+        }
     }
 }

@@ -12,6 +12,11 @@ struct CandidateTable {
         index(of: endpoint).map { candidates[$0] }
     }
 
+    /// Whether the peer says that it has this address, with some port.
+    func hasOtherPort(of address: IPAddress) -> Bool {
+        candidates.contains { $0.endpoint.address == address && $0.sources != .observed }
+    }
+
     /// Changes the candidate if it is there.
     mutating func update(_ endpoint: Endpoint, _ body: (inout Candidate) -> Void) {
         if let index = index(of: endpoint) { body(&candidates[index]) }

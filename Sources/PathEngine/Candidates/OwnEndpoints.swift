@@ -5,6 +5,8 @@ struct OwnEndpoints {
     private var local: [Endpoint] = []
     private var reflexive: [Endpoint] = []
     private var mappingVaries = false
+    /// Whether a report since the last change of the network said so: quick ones cannot tell.
+    private(set) var hasVaryingMapping = false
     /// Reflexive endpoints were last confirmed.
     private(set) var confirmedAt = MonotonicInstant.never
     /// Grows with each change of the list.
@@ -28,11 +30,15 @@ struct OwnEndpoints {
     ) -> Bool {
         reflexive = endpoints
         self.mappingVaries = mappingVaries
+        if mappingVaries { hasVaryingMapping = true }
         confirmedAt = now
         return rebuild()
     }
 
-    mutating func expire() { confirmedAt = .never }
+    mutating func expire() {
+        confirmedAt = .never
+        hasVaryingMapping = false
+    }
 
     private mutating func rebuild() -> Bool {
         var result: [OwnEndpoint] = []

@@ -33,6 +33,9 @@ extension Peer {
     mutating func notePing(
         from endpoint: Endpoint, at now: MonotonicInstant, into actions: inout [PeerAction]
     ) {
+        if candidates.index(of: endpoint) == nil {
+            mappingVaries = candidates.hasOtherPort(of: endpoint.address)
+        }
         _ = candidates.observe(endpoint, keeping: selection.endpoint, at: now)
         let isInSession = isInSession(at: now)
         if endpoint != selection.endpoint, isInSession { doubtIfUnheard(at: now) }

@@ -70,6 +70,7 @@ extension PathEngine {
         status.relayRegion = peer.relayRegion
         status.roundTrip = current.flatMap { peer.candidates[$0]?.quality.roundTrip }
         status.mtu = current.flatMap { peer.candidates[$0]?.mtu.status }
+        status.obstacle = obstacle(peer, at: now)
         status.isActive = peer.isInSession(at: now)
         status.lastSentAt = known(peer.activity.lastSentAt)
         status.lastReceivedAt = known(peer.activity.lastReceivedAt)

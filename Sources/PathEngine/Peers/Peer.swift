@@ -38,6 +38,11 @@ struct Peer {
     /// The last source of data that was not the selected path, looked at once a second.
     var lastOtherSource: Endpoint?
     var lastOtherSourceAt = MonotonicInstant.never
+    /// The direct path that failed last.
+    var lostEndpoint: Endpoint?
+    var lostAt = MonotonicInstant.never
+    /// Packets of the peer came from another port of an address than it says it has.
+    var mappingVaries = false
     /// When `service` is next due. Kept by the engine.
     var deadline: MonotonicInstant?
     var isScheduled = false
@@ -64,6 +69,7 @@ struct Peer {
         var lastRelayedAt = MonotonicInstant.never
         /// The session is served: timers run.
         var isActive = false
+        var activeSince = MonotonicInstant.never
     }
 
     var canProbe: Bool { !configuration.discoKey.isZero }
@@ -121,6 +127,7 @@ struct Peer {
     /// the old one gets a chance to prove itself meanwhile.
     private mutating func beginSession(at now: MonotonicInstant) {
         activity.isActive = true
+        activity.activeSince = now
         candidates.expire(keeping: selection.endpoint, at: now)
         guard canProbe else { return }
         if isDirect(at: now) {
@@ -151,6 +158,7 @@ struct Peer {
         signalling.forget()
         if isInSession(at: now), canProbe {
             activity.isActive = true
+            activity.activeSince = now
             doubtSelection(at: now)
             discovery.begin(at: now)
         }

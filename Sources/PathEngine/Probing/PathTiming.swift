@@ -113,6 +113,12 @@ enum PathTiming {
     /// A timer this late means that the machine was suspended.
     static var suspendLateness: Nanoseconds { .seconds(10) }
 
+    // What people are told
+    /// A path lost this lately is named as the reason.
+    static var lossMemory: Nanoseconds { .seconds(20) }
+    /// A search is not yet in vain.
+    static var searchPatience: Nanoseconds { .seconds(2) }
+
     // Limits
     static var candidatesMax: Int { 100 }
     /// Of those, at most this many that are known from the peer's packets alone.

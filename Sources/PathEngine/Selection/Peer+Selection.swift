@@ -139,6 +139,8 @@ extension Peer {
             if let other = alternative(since: verification.startedAt) {
                 return select(other, at: now, into: &actions)
             }
+            lostEndpoint = endpoint
+            lostAt = now
             selection.fail()
             discovery.begin(at: now)
         }

@@ -79,7 +79,8 @@ struct StatusText {
             if let endpoint = peer.currentEndpoint {
                 parts.append("direct \(endpoint)")
             } else if !peer.relay.isEmpty {
-                parts.append("relay \"\(peer.relay)\"")
+                let why = peer.obstacle.isEmpty ? "" : " (\(peer.obstacle))"
+                parts.append("relay \"\(peer.relay)\"" + why)
             }
         }
         return parts.joined(separator: "; ")

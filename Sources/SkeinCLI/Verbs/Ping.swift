@@ -47,6 +47,7 @@ struct Ping: AsyncParsableCommand {
             }
             answered += 1
             Terminal.say(line(for: result))
+            for line in explanation(of: result, isLast: number == count) { Terminal.say(line) }
             if untilDirect, result.endpoint != nil { return }
         }
         if answered == 0 { throw Failure("no answer from \(peer)") }
@@ -61,6 +62,19 @@ struct Ping: AsyncParsableCommand {
             throw Failure("\(peer) has no address")
         }
         return address
+    }
+
+    /// Of a relayed answer: what has been tried, after the last ping, and what stands in the way.
+    private func explanation(of result: PingResult, isLast: Bool) -> [String] {
+        guard result.endpoint == nil else { return [] }
+        let tried = result.tried.map { path in
+            let outcome =
+                path.latencySeconds.map { "answers in " + Milliseconds.text($0) }
+                ?? "no answer to \(path.pingCount) pings"
+            return "  tried \(path.endpoint): \(outcome)"
+        }
+        let why = result.obstacle.isEmpty ? [] : ["  not direct: \(result.obstacle)"]
+        return (isLast ? tried : []) + why
     }
 
     private func line(for result: PingResult) -> String {
