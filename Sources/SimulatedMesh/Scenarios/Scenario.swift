@@ -34,7 +34,7 @@ package struct Scenario: Sendable {
 
     /// All of them, in the order of the document.
     package static var all: [Scenario] {
-        cuts + roaming + sleep + expiry + flapping + others + quiet
+        cuts + roaming + sleep + expiry + flapping + others + smallTables + quiet
     }
 }
 
