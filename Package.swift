@@ -118,6 +118,7 @@ let package = Package(
         codec("WireGuardMessages", ["NetTypes"]),
         codec("Netlink", ["NetTypes"]),
         codec("ControlMessages", ["NetTypes"]),
+        codec("PortMappingMessages", ["NetTypes"]),
         tests("IPPacket", ["NetTypes"]),
         tests("STUN", ["NetTypes"]),
         tests("Disco", ["NetTypes", "CryptoPrimitives"]),
@@ -125,6 +126,7 @@ let package = Package(
         tests("WireGuardMessages", ["NetTypes"]),
         tests("Netlink", ["NetTypes"]),
         tests("ControlMessages", ["NetTypes"]),
+        tests("PortMappingMessages", ["NetTypes"]),
 
         // Floor 2: engines
         engine("Noise", ["NetTypes", "CryptoPrimitives"]),
@@ -133,6 +135,7 @@ let package = Package(
         engine("PathEngine", ["NetTypes", "CryptoPrimitives", "Disco", "STUN"]),
         engine("NetReport", ["NetTypes", "STUN"]),
         engine("PacketFilter", ["NetTypes", "IPPacket"]),
+        engine("PortMapping", ["NetTypes", "PortMappingMessages"]),
         engine("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),
         engine("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
         engine("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
@@ -154,6 +157,7 @@ let package = Package(
             ]),
         tests("NetReport", ["NetTypes", "STUN"]),
         tests("PacketFilter", ["NetTypes", "IPPacket"]),
+        tests("PortMapping", ["NetTypes", "PortMappingMessages", "SimulatedNetwork"]),
         tests("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),
         tests("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
         tests("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
@@ -198,6 +202,12 @@ let package = Package(
             [
                 "NetTypes", "CryptoPrimitives", "DERP", "DERPClient", "RelayCore", "NIOCore",
                 "NIOPosix", "Logging",
+            ]),
+        driver(
+            "PortMapper",
+            [
+                "CLinux", "NetTypes", "CryptoPrimitives", "PortMapping", "PortMappingMessages",
+                "LinuxIO", "UDPSocket", "Logging",
             ]),
         driver("STUNServer", ["CLinux", "NetTypes", "STUN", "LinuxIO", "UDPSocket", "Logging"]),
         driver(
@@ -244,6 +254,12 @@ let package = Package(
         tests(
             "RelayServer",
             ["NetTypes", "CryptoPrimitives", "DERP", "RelayCore", "NIOCore", "NIOPosix", "Logging"]),
+        tests(
+            "PortMapper",
+            [
+                "NetTypes", "CryptoPrimitives", "PortMapping", "PortMappingMessages", "LinuxIO",
+                "UDPSocket", "Logging",
+            ]),
         tests("STUNServer", ["NetTypes", "STUN", "LinuxIO", "UDPSocket", "Logging"]),
         tests(
             "ServerStore",
@@ -259,7 +275,7 @@ let package = Package(
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "NodeCore", "PacketFilter",
                 "PathEngine", "NetReport", "WireGuard", "DataPlane", "LinuxIO", "TunDevice",
                 "UDPSocket", "LinuxRouter", "NetworkMonitor", "DERPClient", "ControlClient",
-                "LocalAPI", "Logging", "ServiceLifecycle", "UnixSignals", "NIOCore", "NIOPosix",
+                "PortMapping", "PortMappingMessages", "PortMapper", "LocalAPI", "Logging", "ServiceLifecycle", "UnixSignals", "NIOCore", "NIOPosix",
             ]),
         service(
             "ControlServer",
@@ -277,6 +293,7 @@ let package = Package(
                 "NetTypes", "CryptoPrimitives", "IPPacket", "STUN", "Disco", "DERP",
                 "WireGuardMessages", "Netlink", "ControlMessages", "Noise", "WireGuard",
                 "PathEngine", "NetReport", "PacketFilter", "RelayCore", "Coordination",
+                "PortMapping", "PortMappingMessages",
             ]),
         tests("FuzzTargets", ["NetTypes"]),
         tests(
