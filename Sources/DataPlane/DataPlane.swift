@@ -100,6 +100,11 @@ package final class DataPlane: Sendable {
         mailbox.put { $0.localAddresses = addresses }
     }
 
+    /// Endpoints that gateways forward to this node's sockets.
+    package func setPortMappedEndpoints(_ endpoints: [Endpoint]) {
+        mailbox.put { $0.portMappedEndpoints = endpoints }
+    }
+
     /// Nothing that was known about paths holds any more. Set the new addresses before.
     package func handleLinkChange() { mailbox.put { $0.didLinkChange = true } }
 

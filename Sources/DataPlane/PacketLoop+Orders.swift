@@ -18,6 +18,10 @@ extension PacketLoop {
         if let configuration = mail.configuration { apply(configuration) }
         if let addresses = mail.localAddresses { apply(localAddresses: addresses) }
         if let clock = mail.serverClock { serverClock = clock }
+        if let endpoints = mail.portMappedEndpoints {
+            portMappedEndpoints = endpoints
+            paths.setPortMappedEndpoints(endpoints, at: now)
+        }
         if mail.didLinkChange {
             paths.handleLinkChange(at: now)
             netReport.handleLinkChange(at: now)
@@ -46,6 +50,7 @@ extension PacketLoop {
                     tunnelPrefixes: [.tunnelIPv6]),
                 random: SecureRandom())
             applyLocalEndpoints()
+            paths.setPortMappedEndpoints(portMappedEndpoints, at: now)
             if let report = netReport.lastReport { apply(report) }
         }
         filter.install(configuration.filter)

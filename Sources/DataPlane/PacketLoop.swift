@@ -58,6 +58,7 @@ struct PacketLoop: ~Copyable {
 
     var localAddresses: [IPAddress] = []
     var serverClock = ServerClock()
+    var portMappedEndpoints: [Endpoint] = []
     var ownAddresses: [IPPrefix] = []
     /// Set by hand through `wg`, beside the peers of the configuration.
     var plainPeers: [NodeKey: PlainPeer] = [:]

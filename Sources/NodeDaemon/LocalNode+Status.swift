@@ -6,6 +6,7 @@ import NetReport
 import NetTypes
 import NodeCore
 import PathEngine
+import PortMapping
 
 extension LocalNode {
     func status(peers includesPeers: Bool) async -> Status {
@@ -104,6 +105,13 @@ extension LocalNode {
         }
         result.globalIPv4 = report.globalIPv4.first
         result.globalIPv6 = report.globalIPv6.first
+        result.upnp = portMapping.upnp
+        result.natPMP = portMapping.natPMP
+        result.pcp = portMapping.pcp
+        for mapping in portMapping.mappings where mapping.isReachable {
+            result.portMappings["\(mapping.external)"] =
+                Int(mapping.lifetime.count / 1_000_000_000)
+        }
         for (id, region) in map.derpMap.regions ?? [:] {
             result.regions[id] = .init(code: region.code, name: region.name)
         }

@@ -12,6 +12,8 @@ import NetTypes
 import NetworkMonitor
 import NodeCore
 import PathEngine
+import PortMapper
+import PortMapping
 
 /// A machine's membership in a network: owns what is known (preferences, keys, network map, links)
 /// and derives from it what the tunnel, the router and the relay connections are to be.
@@ -24,6 +26,10 @@ actor LocalNode {
     struct Parts: Sendable {
         var files: StateFiles
         var dataPlane: DataPlane
+        /// Of the sockets for peers.
+        var ports: (ipv4: UInt16?, ipv6: UInt16?)
+        /// Nil where the system gives it no thread.
+        var portMapper: PortMapper?
         /// Nil without a TUN interface: there is nothing to route then.
         var interfaceName: String?
         var group: any EventLoopGroup
@@ -65,6 +71,7 @@ actor LocalNode {
     var link = LinkState()
     var ownEndpoints: [OwnEndpoint] = []
     var report: NetReport?
+    var portMapping = PortMappingStatus()
 
     var applied = Applied()
     var relays: (key: NodeKey, pool: RelayPool)?
@@ -89,6 +96,7 @@ actor LocalNode {
         var tunnelKey: NodeKey?
         var relayMap = RelayMap()
         var relayRegions: [RelayRegion] = []
+        var isPortMappingOn: Bool?
         var isTunnelConfigured = false
     }
 
@@ -172,6 +180,8 @@ actor LocalNode {
     /// Undoes everything that was done to this machine.
     func end() async {
         isEnding = true
+        // In the background of the rest.
+        parts.portMapper?.beginStopping()
         await endSession()
         saveMap(force: true)
         // Not waited for: the system's resolver cannot be interrupted, and may take half a minute.
@@ -181,6 +191,7 @@ actor LocalNode {
         relays = nil
         router?.removeAll()
         parts.dataPlane.stop()
+        parts.portMapper?.stop()
         bus.close()
     }
 
@@ -190,6 +201,7 @@ actor LocalNode {
         let state = event.state
         link = state
         parts.dataPlane.setLocalAddresses(state.candidateAddresses)
+        tellPortMapper()
         switch event.reason {
         case .started: return
         case .failed(let error):

@@ -56,6 +56,8 @@ package struct OwnEndpoint: Hashable, Sendable {
         case local
         /// As a STUN server saw us.
         case reflexive
+        /// The gateway forwards it to us, because we asked for that.
+        case portMapped
         /// The address STUN servers see with our own port: a guess that a port is forwarded by hand,
         /// made where the NAT varies its mapping.
         case reflexiveAddressLocalPort

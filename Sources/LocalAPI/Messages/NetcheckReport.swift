@@ -21,6 +21,8 @@ package struct NetcheckReport: Equatable, Sendable {
     /// Where the world sees this node's socket.
     package var globalIPv4: Endpoint?
     package var globalIPv6: Endpoint?
+    /// What a gateway forwards to this node, and for how many seconds it promised that.
+    package var portMappings: [String: Int] = [:]
     package var captivePortal: Bool?
     /// Code and name of each region, so that a reader need not ask for the map.
     package var regions: [Int: Region] = [:]
@@ -53,6 +55,7 @@ extension NetcheckReport: JSONReadable, JSONWritable {
         ipv6Latencies = try object.read("RegionV6Latency", or: [:])
         globalIPv4 = Endpoint(try object.read("GlobalV4", or: ""))
         globalIPv6 = Endpoint(try object.read("GlobalV6", or: ""))
+        portMappings = try object.read("PortMappings", or: [:])
         captivePortal = try object.optional("CaptivePortal")
         regions = try object.read("Regions", or: [:])
     }
@@ -72,6 +75,7 @@ extension NetcheckReport: JSONReadable, JSONWritable {
             writer.keep("RegionV6Latency", ipv6Latencies)
             writer.keep("GlobalV4", globalIPv4?.description ?? "")
             writer.keep("GlobalV6", globalIPv6?.description ?? "")
+            writer.keep("PortMappings", portMappings)
             writer.keep("CaptivePortal", captivePortal)
             writer.keep("Regions", regions)
         }
