@@ -170,10 +170,61 @@ int clinux_socket_port(int descriptor) {
     return ntohs(name.sin6_port);
 }
 
-int clinux_udp_receive(int descriptor, clinux_datagram *datagrams, int count) {
+// Bytes of the control message that holds the local address of a datagram, either family's.
+#define LOCAL_SPACE CMSG_SPACE(sizeof(struct in6_pktinfo))
+
+// The address a datagram was sent to, from its control messages; family 0 where there is none.
+static void read_local(struct msghdr *header, clinux_address *local) {
+    local->family = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            local->family = 4;
+            memcpy(local->address, &info.ipi_addr, 4);
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            local->family = 6;
+            memcpy(local->address, &info.ipi6_addr, 16);
+        }
+    }
+}
+
+// The control message that makes the kernel send from an address. Returns its length.
+static size_t write_local(void *control, const clinux_address *local) {
+    struct msghdr header = {.msg_control = control, .msg_controllen = LOCAL_SPACE};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+    if (local->family == 4) {
+        struct in_pktinfo info = {0};
+        memcpy(&info.ipi_spec_dst, local->address, 4);
+        *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof info),
+                              .cmsg_level = IPPROTO_IP,
+                              .cmsg_type = IP_PKTINFO};
+        memcpy(CMSG_DATA(c), &info, sizeof info);
+        return CMSG_SPACE(sizeof info);
+    }
+    struct in6_pktinfo info = {0};
+    memcpy(&info.ipi6_addr, local->address, 16);
+    *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof info),
+                          .cmsg_level = IPPROTO_IPV6,
+                          .cmsg_type = IPV6_PKTINFO};
+    memcpy(CMSG_DATA(c), &info, sizeof info);
+    return CMSG_SPACE(sizeof info);
+}
+
+int clinux_udp_want_local(int descriptor, int family) {
+    int one = 1;
+    return OR_ERRNO(family == 4 ? setsockopt(descriptor, IPPROTO_IP, IP_PKTINFO, &one, sizeof one)
+                                : setsockopt(descriptor, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one,
+                                             sizeof one));
+}
+
+static int receive(int descriptor, clinux_datagram *datagrams, clinux_address *locals, int count) {
     struct mmsghdr messages[CLINUX_BATCH];
     struct iovec vectors[CLINUX_BATCH];
     struct sockaddr_in6 names[CLINUX_BATCH];
+    _Alignas(struct cmsghdr) char controls[CLINUX_BATCH][LOCAL_SPACE];
     if (count > CLINUX_BATCH)
         count = CLINUX_BATCH;
     for (int index = 0; index < count; index++) {
@@ -182,6 +233,10 @@ int clinux_udp_receive(int descriptor, clinux_datagram *datagrams, int count) {
                                                   .msg_namelen = sizeof names[index],
                                                   .msg_iov = &vectors[index],
                                                   .msg_iovlen = 1};
+        if (locals) {
+            messages[index].msg_hdr.msg_control = controls[index];
+            messages[index].msg_hdr.msg_controllen = LOCAL_SPACE;
+        }
     }
     int received = recvmmsg(descriptor, messages, (unsigned)count, 0, NULL);
     if (received < 0)
@@ -189,6 +244,8 @@ int clinux_udp_receive(int descriptor, clinux_datagram *datagrams, int count) {
     for (int index = 0; index < received; index++) {
         clinux_datagram *datagram = &datagrams[index];
         datagram->count = messages[index].msg_len;
+        if (locals)
+            read_local(&messages[index].msg_hdr, &locals[index]);
         datagram->truncated = (messages[index].msg_hdr.msg_flags & MSG_TRUNC) != 0;
         if (names[index].sin6_family == AF_INET) {
             struct sockaddr_in *name = (struct sockaddr_in *)&names[index];
@@ -204,6 +261,15 @@ int clinux_udp_receive(int descriptor, clinux_datagram *datagrams, int count) {
     return received;
 }
 
+int clinux_udp_receive(int descriptor, clinux_datagram *datagrams, int count) {
+    return receive(descriptor, datagrams, NULL, count);
+}
+
+int clinux_udp_receive_local(int descriptor, clinux_datagram *datagrams, clinux_address *locals,
+                             int count) {
+    return receive(descriptor, datagrams, locals, count);
+}
+
 static socklen_t socket_name(struct sockaddr_in6 *name, const clinux_address *address) {
     if (address->family == 4) {
         struct sockaddr_in *v4 = (struct sockaddr_in *)name;
@@ -216,11 +282,12 @@ static socklen_t socket_name(struct sockaddr_in6 *name, const clinux_address *ad
     return sizeof *name;
 }
 
-int clinux_udp_send(int descriptor, const clinux_datagram *datagrams, int count, int family,
-                    int *examined) {
+static int send_batch(int descriptor, const clinux_datagram *datagrams,
+                      const clinux_address *locals, int count, int family, int *examined) {
     struct mmsghdr messages[CLINUX_BATCH];
     struct iovec vectors[CLINUX_BATCH];
     struct sockaddr_in6 names[CLINUX_BATCH];
+    _Alignas(struct cmsghdr) char controls[CLINUX_BATCH][LOCAL_SPACE];
     int origins[CLINUX_BATCH];
     int chosen = 0;
     int index = 0;
@@ -234,6 +301,10 @@ int clinux_udp_send(int descriptor, const clinux_datagram *datagrams, int count,
                             .msg_namelen = socket_name(&names[chosen], &datagram->address),
                             .msg_iov = &vectors[chosen],
                             .msg_iovlen = 1};
+        if (locals && locals[index].family == family) {
+            messages[chosen].msg_hdr.msg_control = controls[chosen];
+            messages[chosen].msg_hdr.msg_controllen = write_local(controls[chosen], &locals[index]);
+        }
         origins[chosen++] = index;
     }
     *examined = index;
@@ -246,6 +317,16 @@ int clinux_udp_send(int descriptor, const clinux_datagram *datagrams, int count,
     if (sent < chosen)
         *examined = origins[sent < 0 ? 0 : sent];
     return sent;
+}
+
+int clinux_udp_send(int descriptor, const clinux_datagram *datagrams, int count, int family,
+                    int *examined) {
+    return send_batch(descriptor, datagrams, NULL, count, family, examined);
+}
+
+int clinux_udp_send_local(int descriptor, const clinux_datagram *datagrams,
+                          const clinux_address *locals, int count, int family, int *examined) {
+    return send_batch(descriptor, datagrams, locals, count, family, examined);
 }
 
 ssize_t clinux_udp_send_one(int descriptor, const void *bytes, size_t count, clinux_address to) {

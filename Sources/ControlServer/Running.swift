@@ -33,7 +33,9 @@ extension ControlServer {
                     logger: logger)
             ]
             if configuration.relay.isEnabled, let stun = configuration.relay.stunListen {
-                services.append(try STUNListener(stun, logger: logger))
+                services.append(
+                    try STUNListener(
+                        stun, alternate: configuration.relay.stunAlternate, logger: logger))
             }
             return services
         }

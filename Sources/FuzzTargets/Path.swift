@@ -5,11 +5,22 @@ import PathEngine
 import STUN
 
 let pathFuzzTargets: [FuzzTarget] = [
-    FuzzTarget(name: "stun-client") { _ = try? STUNResponse($0) },
+    FuzzTarget(name: "stun-client") { datagram in
+        _ = try? STUNResponse(datagram)
+        _ = try? STUNErrorResponse(datagram)
+        _ = STUNRequest.transactionID(of: datagram)
+    },
     FuzzTarget(name: "stun-server") { request in
         let source = Endpoint(.v4(IPv4Address(203, 0, 113, 7)), port: 41_641)
-        guard let response = STUNServerLogic.response(to: request, from: source) else { return }
-        precondition(response.count <= request.byteCount + 24, "the answer amplifies")
+        let site = STUNSite(
+            local: Endpoint(.v4(IPv4Address(198, 51, 100, 1)), port: 3478), alternatePort: 3479,
+            alternateAddress: .v4(IPv4Address(198, 51, 100, 2)))
+        for site in [nil, site] {
+            guard let response = STUNServerLogic.response(to: request, from: source, at: site)
+            else { continue }
+            precondition(
+                10 * (response.count + 28) <= 21 * (request.byteCount + 28), "the answer amplifies")
+        }
     },
     FuzzTarget(name: "datagram-kind") { datagram in
         _ = classify(datagram)

@@ -19,13 +19,28 @@ package enum STUNMessage {
     /// Attributes below 0x8000 must be understood by the receiver.
     enum Attribute {
         static var mappedAddress: UInt16 { 0x0001 }
+        static var changeRequest: UInt16 { 0x0003 }
         static var errorCode: UInt16 { 0x0009 }
         static var unknownAttributes: UInt16 { 0x000A }
         static var xorMappedAddress: UInt16 { 0x0020 }
+        static var padding: UInt16 { 0x0026 }
+        static var responsePort: UInt16 { 0x0027 }
         /// What XOR-MAPPED-ADDRESS was called while RFC 5389 was a draft.
         static var draftXorMappedAddress: UInt16 { 0x8020 }
         static var software: UInt16 { 0x8022 }
         static var fingerprint: UInt16 { 0x8028 }
+        static var responseOrigin: UInt16 { 0x802B }
+        static var otherAddress: UInt16 { 0x802C }
+
+        /// The attributes of RFC 8489 itself, and those of RFC 3489 that old servers still send. Who
+        /// asks nobody to authenticate may pass over those of its credentials.
+        static func isGeneral(_ type: UInt16) -> Bool {
+            switch type {
+            case 0x0001, 0x0004...0x0006, 0x0008...0x000B, 0x0014, 0x0015, 0x001C...0x001E, 0x0020:
+                true
+            default: false
+            }
+        }
     }
 
     /// Whether a datagram is a STUN binding message, request or response, by its first twenty bytes.
@@ -48,7 +63,21 @@ package enum STUNMessage {
         case fingerprintNotLast
         case malformedAddress
         case noMappedAddress
+        /// An attribute of fixed form has another length.
+        case malformedAttribute(UInt16)
+        /// A response holds an attribute that must be understood and is not (RFC 8489 §6.3.3).
+        case unknownAttribute(UInt16)
     }
+}
+
+/// What a CHANGE-REQUEST asks for (RFC 5780 §7.2): an answer from the server's other address, port,
+/// or both. Asking for neither is a way to ask whether the server knows the attribute.
+package struct STUNChange: OptionSet, Sendable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    package static var port: Self { Self(rawValue: 2) }
+    package static var address: Self { Self(rawValue: 4) }
 }
 
 /// Ties a response to its request.

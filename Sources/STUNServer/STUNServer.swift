@@ -2,18 +2,20 @@ internal import LinuxIO
 package import Logging
 package import NetTypes
 internal import Synchronization
-internal import UDPSocket
 
 /// Answers STUN binding requests on UDP sockets, on a thread of its own.
 ///
-/// It decides nothing: `STUNServerLogic` turns each request into its answer. Up to 64 requests are
-/// received and answered at a time. `stop`, or letting go of the server, ends the thread and closes
-/// the sockets.
+/// It decides nothing: `STUNServerLogic` turns each request into its answer. Answers come from the
+/// address and port that was asked, unless the client wants another (RFC 5780): for that the server
+/// has a second port, and a second address if it is given one. Up to 64 requests are received and
+/// answered at a time. `stop`, or letting go of the server, ends the thread and closes the sockets.
 package final class STUNServer: Sendable {
     package struct Statistics: Equatable, Sendable {
         package var answered = 0
         /// Datagrams that are no valid request, or came from where none can be answered.
         package var rejected = 0
+        /// Requests of sources that had more answers than anybody needs.
+        package var limited = 0
         /// Answers that the kernel did not take.
         package var unsent = 0
     }
@@ -35,15 +37,29 @@ package final class STUNServer: Sendable {
 
     /// Where the server listens, with the port that the kernel chose when 0 was asked for.
     package let endpoints: [Endpoint]
+    /// Where it answers from, too, when it is asked to.
+    package let alternateEndpoints: [Endpoint]
     private let shared: SharedState
     private let thread: Mutex<RunningThread?>
     private let logger: Logger
 
     /// Listens on `endpoint`. An unspecified address of either family means all addresses of both,
-    /// as far as the machine has them.
-    package init(listeningOn endpoint: Endpoint, logger: Logger) throws(StartError) {
-        let listeners = try Listener.open(endpoint)
-        endpoints = listeners.map(\.endpoint)
+    /// as far as the machine has them. `alternate` is another address of this machine, of the same
+    /// family, and reached from outside in the same way. The port above the one given should be free.
+    package init(
+        listeningOn endpoint: Endpoint, alternate: IPAddress? = nil, logger: Logger
+    ) throws(StartError) {
+        if let alternate, !endpoint.address.isUnspecified,
+            alternate.isIPv4 != endpoint.address.isIPv4 || alternate == endpoint.address
+        {
+            throw .cannotListen(
+                endpoint, reason: "\(alternate) is no other address of the same family")
+        }
+        let listeners = try Listeners(endpoint, alternate: alternate)
+        endpoints = listeners.endpoints
+        alternateEndpoints = listeners.all.map(\.endpoint).filter {
+            !listeners.endpoints.contains($0)
+        }
         self.logger = logger
         do throws(SystemError) {
             let shared = try SharedState()
@@ -61,7 +77,9 @@ package final class STUNServer: Sendable {
             throw .cannotListen(endpoint, reason: "\(error)")
         }
         let texts = endpoints.map(\.description).joined(separator: ", ")
-        logger.info("STUN server listens", metadata: ["endpoints": "\(texts)"])
+        let others = alternateEndpoints.map(\.description).joined(separator: ", ")
+        logger.info(
+            "STUN server listens", metadata: ["endpoints": "\(texts)", "alternates": "\(others)"])
     }
 
     deinit { stop() }
@@ -85,54 +103,4 @@ final class SharedState: Sendable {
     let statistics = Mutex(STUNServer.Statistics())
 
     init() throws(SystemError) { wakeup = try Wakeup() }
-}
-
-/// One bound socket.
-final class Listener: Sendable {
-    let socket: UDPSocket
-    let endpoint: Endpoint
-
-    private init(_ endpoint: Endpoint) throws(UDPSocket.OpenError) {
-        socket = try UDPSocket(local: endpoint, bufferByteCount: 1 << 20)
-        self.endpoint = Endpoint(endpoint.address, port: socket.port)
-    }
-
-    /// One listener, or one of each family for an unspecified address.
-    static func open(_ endpoint: Endpoint) throws(STUNServer.StartError) -> [Listener] {
-        guard endpoint.address.isUnspecified else { return [try open(one: endpoint)] }
-        var listeners: [Listener] = []
-        for address in [IPAddress.v4(.any), .v6(.any)] {
-            let port = listeners.first?.endpoint.port ?? endpoint.port
-            do throws(UDPSocket.OpenError) {
-                listeners.append(try Listener(Endpoint(address, port: port)))
-            } catch .familyUnsupported {
-                continue
-            } catch {
-                throw STUNServer.StartError(endpoint, error)
-            }
-        }
-        guard !listeners.isEmpty else {
-            throw .cannotListen(endpoint, reason: "this machine has neither IPv4 nor IPv6")
-        }
-        return listeners
-    }
-
-    private static func open(one endpoint: Endpoint) throws(STUNServer.StartError) -> Listener {
-        do throws(UDPSocket.OpenError) {
-            return try Listener(endpoint)
-        } catch {
-            throw STUNServer.StartError(endpoint, error)
-        }
-    }
-}
-
-extension STUNServer.StartError {
-    fileprivate init(_ endpoint: Endpoint, _ error: UDPSocket.OpenError) {
-        self =
-            switch error {
-            case .portInUse: .portInUse(endpoint)
-            case .portNotPermitted: .portNotPermitted(endpoint)
-            default: .cannotListen(endpoint, reason: "\(error)")
-            }
-    }
 }

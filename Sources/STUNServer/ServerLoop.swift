@@ -14,14 +14,13 @@ enum ServerLoop {
     private static var failuresMax: Int { 1_000 }
 
     /// Serves until `shared` says stop.
-    static func run(_ listeners: [Listener], _ shared: SharedState) throws(SystemError) {
+    static func run(_ listeners: Listeners, _ shared: SharedState) throws(SystemError) {
         var poller = try Poller()
         try poller.add(shared.wakeup.descriptor, token: wakeupToken)
-        for (index, listener) in listeners.enumerated() {
+        for (index, listener) in listeners.all.enumerated() {
             try poller.add(listener.socket.descriptor, token: UInt64(index))
         }
-        var requests = PacketBatch(headroom: 0, tailroom: 0)
-        var responses = PacketBatch(slotByteCount: 128, headroom: 0, tailroom: 0)
+        var turn = ServerTurn(listeners)
         var failures = 0
         while !shared.isStopping.load(ordering: .acquiring) {
             let count = try poller.wait(timeout: nil)
@@ -32,7 +31,7 @@ enum ServerLoop {
                     continue
                 }
                 do throws(SystemError) {
-                    try serve(listeners[Int(token)].socket, &requests, &responses, shared)
+                    try serve(Int(token), &turn, shared)
                     failures = 0
                 } catch {
                     failures += 1
@@ -43,51 +42,107 @@ enum ServerLoop {
     }
 
     private static func serve(
-        _ socket: borrowing UDPSocket, _ requests: inout PacketBatch,
-        _ responses: inout PacketBatch, _ shared: SharedState
+        _ listener: Int, _ turn: inout ServerTurn, _ shared: SharedState
     ) throws(SystemError) {
         for _ in 0..<batchesPerTurn {
-            let received = try socket.receive(into: &requests)
+            let received = try turn.serve(listener)
+            let statistics = turn.takeStatistics()
             guard received > 0 else { return }
-            var statistics = STUNServer.Statistics()
-            responses.removeAll()
-            for index in 0..<received {
-                if answer(requests, index, into: &responses) {
-                    statistics.answered += 1
-                } else {
-                    statistics.rejected += 1
-                }
-            }
-            // A full socket buffer loses answers, which the client's next try makes good.
-            let sent = socket.send(responses).sent
-            statistics.unsent = statistics.answered - sent
-            statistics.answered = sent
             shared.statistics.withLock { total in
                 total.answered += statistics.answered
                 total.rejected += statistics.rejected
+                total.limited += statistics.limited
                 total.unsent += statistics.unsent
             }
             if received < PacketBatch.capacity { return }
         }
     }
+}
 
-    /// Appends the answer to one request. False when there is none.
-    private static func answer(
-        _ requests: borrowing PacketBatch, _ index: Int, into responses: inout PacketBatch
-    ) -> Bool {
-        guard let source = requests.endpoint(at: index) else { return false }
+/// Takes batches of requests and sends their answers; its memory is allocated once.
+struct ServerTurn: ~Copyable {
+    private let listeners: Listeners
+    private var budget = SourceBudget()
+    private var requests = PacketBatch(headroom: 0, tailroom: 0)
+    private var requestLocals = LocalAddresses()
+    private var responses = PacketBatch(headroom: 0, tailroom: 0)
+    private var responseLocals = LocalAddresses()
+    private var statistics = STUNServer.Statistics()
+
+    init(_ listeners: Listeners) { self.listeners = listeners }
+
+    mutating func takeStatistics() -> STUNServer.Statistics {
+        defer { statistics = STUNServer.Statistics() }
+        return statistics
+    }
+
+    /// Answers what waits at a socket, a batch at most. Returns how many datagrams that was.
+    mutating func serve(_ index: Int) throws(SystemError) -> Int {
+        let listener = listeners.all[index]
+        let received = try listener.socket.receive(into: &requests, locals: &requestLocals)
+        let now = BootClock.now()
+        responses.removeAll()
+        for request in 0..<received { answer(request, of: index, at: now) }
+        send(by: index)
+        return received
+    }
+
+    /// Appends the answer to one request, or sends it at once where it leaves by another socket.
+    private mutating func answer(_ request: Int, of index: Int, at now: MonotonicInstant) {
+        let listener = listeners.all[index]
+        let bound = listener.endpoint.address
+        guard let source = requests.endpoint(at: request) else { return }
+        guard let local = requestLocals[request] ?? (bound.isUnspecified ? nil : bound) else {
+            statistics.rejected += 1
+            return
+        }
+        let site = listeners.site(of: Endpoint(local, port: listener.endpoint.port))
         let slot = responses.appendSlot()
-        let length: Int
         do throws(STUNServerLogic.DropReason) {
-            var bytes = responses.slot(at: slot)
-            length = try STUNServerLogic.respond(
-                to: requests.payload(at: index), from: source, into: &bytes)
+            let reply = try respond(
+                to: requests, request, from: source, at: site, into: &responses, slot)
+            guard budget.take(source.address, at: now) else {
+                statistics.limited += 1
+                return responses.removeLast()
+            }
+            let origin = reply.origin ?? site.local
+            responses.setPayload(0..<reply.byteCount, at: slot)
+            responses.setEndpoint(reply.destination, at: slot)
+            responseLocals[slot] = origin.address
+            if !listener.canSend(from: origin) { send(slot, from: origin) }
         } catch {
             responses.removeLast()
-            return false
+            statistics.rejected += 1
         }
-        responses.setPayload(0..<length, at: slot)
-        responses.setEndpoint(source, at: slot)
-        return true
     }
+
+    /// Sends the last slot alone and gives it back.
+    private mutating func send(_ slot: Int, from origin: Endpoint) {
+        guard let index = listeners.index(sendingFrom: origin) else {
+            statistics.unsent += 1
+            return responses.removeLast()
+        }
+        let outcome = listeners.all[index].socket.send(
+            responses, from: slot, locals: responseLocals)
+        statistics.answered += outcome.sent
+        statistics.unsent += 1 - outcome.sent
+        responses.removeLast()
+    }
+
+    /// A full socket buffer loses answers, which the client's next try makes good.
+    private mutating func send(by index: Int) {
+        let sent = listeners.all[index].socket.send(responses, locals: responseLocals).sent
+        statistics.answered += sent
+        statistics.unsent += responses.count - sent
+    }
+}
+
+// A free function because it touches two batches at once, which a method cannot.
+private func respond(
+    to requests: borrowing PacketBatch, _ request: Int, from source: Endpoint, at site: STUNSite,
+    into responses: inout PacketBatch, _ slot: Int
+) throws(STUNServerLogic.DropReason) -> STUNServerLogic.Reply {
+    var bytes = responses.slot(at: slot)
+    return try STUNServerLogic.respond(
+        to: requests.payload(at: request), from: source, at: site, into: &bytes)
 }

@@ -27,7 +27,7 @@ package struct UDPSocket: ~Copyable, Sendable {
     package let family: Family
     /// The port the socket is bound to.
     package let port: UInt16
-    private let socket: Descriptor
+    let socket: Descriptor
 
     /// Binds to all addresses of `family`. Port 0 lets the kernel choose; mark 0 sets none. Buffers
     /// of `bufferByteCount` are asked for; without privileges the system's limit caps them.
@@ -96,14 +96,24 @@ package struct UDPSocket: ~Copyable, Sendable {
     /// Sends the packets of `batch` from slot `start` on whose payload is not empty and whose
     /// endpoint is of this socket's family. Stops when the socket's buffer is full.
     package func send(_ batch: borrowing PacketBatch, from start: Int = 0) -> SendOutcome {
+        unsafe send(batch, from: start) { slots, position, count, examined in
+            unsafe clinux_udp_send(
+                socket.raw, slots + position, count, family.rawValue, &examined)
+        }
+    }
+
+    /// `body` gets all slots and sends at most so many from a position on.
+    func send(
+        _ batch: borrowing PacketBatch, from start: Int,
+        _ body: (UnsafePointer<clinux_datagram>, Int, Int32, inout Int32) -> Int32
+    ) -> SendOutcome {
         var outcome = SendOutcome(next: start)
         let count = batch.count
         while outcome.next < count {
             var examined: Int32 = 0
             let result = unsafe batch.withSlots { slots in
-                unsafe clinux_udp_send(
-                    socket.raw, slots.baseAddress! + outcome.next, Int32(count - outcome.next),
-                    family.rawValue, &examined)
+                unsafe body(
+                    slots.baseAddress!, outcome.next, Int32(count - outcome.next), &examined)
             }
             // `examined` slots are dealt with: sent, or not for this socket.
             outcome.next += Int(examined)

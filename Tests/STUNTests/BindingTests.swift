@@ -92,6 +92,35 @@ struct BindingClientTests {
         }
     }
 
+    @Test("a response with an attribute that must be understood and is not is refused")
+    func unknownAttribute() throws {
+        let xored: (UInt16, [UInt8]) = (0x0020, bytes("000183bbea12d545"))
+        let odd = message(type: 0x0101, [xored, (0x7123, [])])
+        let old = message(
+            type: 0x0101, [xored, (0x0004, bytes("00010d96c0000201")), (0x9999, [1])])
+        #expect(throws: STUNMessage.ParseError.unknownAttribute(0x7123)) {
+            try STUNResponse(odd.span.bytes)
+        }
+        let read = try STUNResponse(old.span.bytes)
+        #expect(read.mappedEndpoint == vectorEndpoint)
+    }
+
+    @Test("an error response gives its code; one without or with nonsense is refused")
+    func errorResponse() throws {
+        let unknown = message(
+            type: 0x0111, [(0x0009, bytes("00000414") + Array("Unknown".utf8)), (0x000A, [0, 3])])
+        #expect(try STUNErrorResponse(unknown.span.bytes).code == 420)
+        #expect(try STUNErrorResponse(unknown.span.bytes).id == vectorID)
+        for value in ["00000214", "00000764", "0000", "000004ff"] {
+            let bad = message(type: 0x0111, [(0x0009, bytes(value))])
+            let parsed = try? STUNErrorResponse(bad.span.bytes)
+            #expect(parsed == nil, "\(value)")
+        }
+        let empty = message(type: 0x0111, [])
+        let parsed = try? STUNErrorResponse(empty.span.bytes)
+        #expect(parsed == nil)
+    }
+
     @Test("a response without address, a request and a wrong fingerprint are refused")
     func refusals() {
         func error(_ datagram: [UInt8]) -> STUNMessage.ParseError? {
@@ -168,8 +197,33 @@ struct BindingServerTests {
         let response = STUNServerLogic.response(to: request.span.bytes, from: vectorEndpoint)
         let expected =
             bytes("011100102112a4420102030405060708090a0b0c")
-            + bytes("0009000400000414000a000400037123")
+            + bytes("0009000400000414000a000471230003")
         #expect(response == expected)
+    }
+
+    @Test("the request of RFC 5769 §2.1 has a right fingerprint and an attribute of ICE")
+    func sampleRequest() {
+        let request = bytes(
+            "000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74"
+                + "002400046e0001ff80290008932ff9b151263b36000600096576746a3a68367659202020"
+                + "000800149aeaa70cbfd8cb56781ef2b5b2d3f249c1b571a280280004e57a3bcf")
+        let response = STUNServerLogic.response(to: request.span.bytes, from: vectorEndpoint)
+        // PRIORITY must be understood, and a plain STUN server does not.
+        #expect(response?[26...27] == [4, 20])
+        #expect(response?[32...33] == [0x00, 0x24])
+    }
+
+    @Test(
+        "the request of RFC 5769 §2.4, with credentials, is answered by a server that asks for none"
+    )
+    func longTermRequest() {
+        let request = bytes(
+            "000100602112a44278ad3433c6ad72c029da412e00060012e3839ee38388e383aae38383e382afe382b90000"
+                + "0015001c662f2f3439396b39353464364f4c33346f4c39465354767936347341"
+                + "0014000b6578616d706c652e6f72670000080014f67024656dd64a3e02b8e0712e85c9a28ca89666"
+        )
+        let response = STUNServerLogic.response(to: request.span.bytes, from: vectorEndpoint)
+        #expect(response?.count == 32)
     }
 
     @Test("any number of unknown attributes gives an answer no longer than the request by 24 bytes")

@@ -70,6 +70,15 @@ int clinux_udp_receive(int descriptor, clinux_datagram *datagrams, int count);
 /// are sent or skipped. On an error `*examined` is the index of the datagram that met it.
 int clinux_udp_send(int descriptor, const clinux_datagram *datagrams, int count, int family,
                     int *examined);
+/// Makes the socket tell which local address each datagram was sent to.
+int clinux_udp_want_local(int descriptor, int family);
+/// The same as above with the local address of each datagram, whose port is not used: where it was
+/// sent to (family 0 where that is not known), and where to send it from (family 0: the kernel's
+/// choice).
+int clinux_udp_receive_local(int descriptor, clinux_datagram *datagrams, clinux_address *locals,
+                             int count);
+int clinux_udp_send_local(int descriptor, const clinux_datagram *datagrams,
+                          const clinux_address *locals, int count, int family, int *examined);
 ssize_t clinux_udp_send_one(int descriptor, const void *bytes, size_t count, clinux_address to);
 
 /// Reads packets until none waits; returns how many, or -errno when the first read fails.

@@ -134,7 +134,8 @@ struct ConfigurationReader {
         "": ["server_url", "listen", "state_dir", "trusted_proxies"],
         "tls": ["certificate", "key"],
         "relay": [
-            "enabled", "region_id", "region_code", "region_name", "stun_listen", "ipv4", "ipv6",
+            "enabled", "region_id", "region_code", "region_name", "stun_listen", "stun_alternate",
+            "ipv4", "ipv6",
             "mesh_key_file", "mesh_with", "trust_file", "verify_clients", "verify_fail_open",
             "regions", "map_file",
         ],

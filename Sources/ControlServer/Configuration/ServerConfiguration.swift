@@ -41,6 +41,9 @@ package struct ServerConfiguration: Sendable {
         package var regionName = "Skein"
         /// Nil: no STUN.
         package var stunListen: Endpoint? = Endpoint(.v4(.any), port: 3478)
+        /// Another address of the machine that STUN answers from when a node wants to know how its
+        /// NAT filters (RFC 5780).
+        package var stunAlternate: IPAddress?
         /// The relay's addresses where DNS should not be asked for them; empty to ask it.
         package var ipv4 = ""
         package var ipv6 = ""

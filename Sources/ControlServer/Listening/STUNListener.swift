@@ -7,9 +7,11 @@ import ServiceLifecycle
 struct STUNListener: Service {
     private let server: STUNServer
 
-    init(_ endpoint: Endpoint, logger: Logger) throws(ControlServerError) {
+    init(
+        _ endpoint: Endpoint, alternate: IPAddress? = nil, logger: Logger
+    ) throws(ControlServerError) {
         do throws(STUNServer.StartError) {
-            server = try STUNServer(listeningOn: endpoint, logger: logger)
+            server = try STUNServer(listeningOn: endpoint, alternate: alternate, logger: logger)
         } catch {
             let host = "\(endpoint.address)"
             let port = Int(endpoint.port)

@@ -118,7 +118,9 @@ extension StandaloneRelay {
         ]
         do {
             if let stun = configuration.relay.stunListen {
-                services.append(try STUNListener(stun, logger: logger))
+                services.append(
+                    try STUNListener(
+                        stun, alternate: configuration.relay.stunAlternate, logger: logger))
             }
         } catch {
             await relay.shutDown()
