@@ -152,7 +152,7 @@ let package = Package(
                 "NetTypes", "CryptoPrimitives", "Disco", "STUN", "NetReport", "SimulatedNetwork",
                 "SimulatedMesh",
             ]),
-        tests("NetReport", ["NetTypes", "STUN"]),
+        tests("NetReport", ["NetTypes", "STUN", "SimulatedNetwork"]),
         tests("PacketFilter", ["NetTypes", "IPPacket"]),
         tests("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),
         tests("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),

@@ -164,9 +164,13 @@ extension PacketLoop {
     mutating func handle(_ event: NetReportEvent) {
         switch event {
         case .relayLatencyWanted(let regions): onEvent(.relayLatencyWanted(regions))
+        case .probeSocketsWanted(let count): openProbes(count)
+        case .probeSocketsDone: closeProbes()
         case .report(let report):
             apply(report)
             onEvent(.report(report))
+            // Another one follows that says more.
+            guard !netReport.isMeasuring else { return }
             let waiting = netchecks
             netchecks = []
             for answer in waiting { answer(report) }

@@ -28,7 +28,7 @@ extension PacketLoop {
         case .netcheck(let answer):
             guard netchecks.count < Self.pingsMax else { return answer(nil) }
             netchecks.append(answer)
-            netReport.start(at: now)
+            netReport.startThorough(at: now)
         case .ping(let key, let address, let isThroughTunnel, let answer):
             guard let peer = wireGuard.peer(withKey: key) else { return answer(.unknownPeer) }
             guard pings.count + tunnelPings.count < Self.pingsMax else { return answer(.tooMany) }

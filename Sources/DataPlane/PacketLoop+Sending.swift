@@ -148,7 +148,11 @@ extension PacketLoop {
     mutating func drainNetReport() {
         while true {
             while let transmit = netReport.pollTransmit() {
-                send(transmit.bytes, to: transmit.destination)
+                if let probe = transmit.probeSocket {
+                    send(transmit.bytes, to: transmit.destination, byProbe: probe)
+                } else {
+                    send(transmit.bytes, to: transmit.destination)
+                }
             }
             guard let event = netReport.pollEvent() else { break }
             handle(event)

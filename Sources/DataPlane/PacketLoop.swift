@@ -22,6 +22,8 @@ struct PacketLoop: ~Copyable {
         static var tun: UInt64 { 1 }
         static var ipv4: UInt64 { 2 }
         static var ipv6: UInt64 { 3 }
+        /// The first of the probe sockets.
+        static var probes: UInt64 { 1 << 32 }
     }
     /// Batches taken from one descriptor in one wake-up.
     static var batchesMax: Int { 4 }
@@ -72,6 +74,7 @@ struct PacketLoop: ~Copyable {
     var nextPingID: UInt64 = 1
     var netchecks: [@Sendable (NetReport?) -> Void] = []
     var isStopping = false
+    var probes: [ProbeSocket] = []
 
     init(
         _ setup: consuming DataPlane.Setup, mailbox: Mailbox, relay: RelayOutlet, logger: Logger,
@@ -117,6 +120,7 @@ struct PacketLoop: ~Copyable {
                 case Token.mailbox: takeMail(&batch)
                 case Token.tun: try readTun(&batch)
                 case Token.ipv4: try readIPv4(&batch)
+                case Token.probes...: try readProbe(Int(poller[index].token - Token.probes), &batch)
                 default: try readIPv6(&batch)
                 }
             }

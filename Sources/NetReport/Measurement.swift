@@ -9,6 +9,8 @@ struct Measurement {
     private(set) var globalIPv6: [(endpoint: Endpoint, count: Int)] = []
     private var firstIPv4: (mapped: Endpoint, server: Endpoint)?
     private(set) var mappingVaries: Bool?
+    /// IPv4 servers that answered, one for each address, with the best latency.
+    private var ipv4Servers: [(server: Endpoint, latency: Nanoseconds)] = []
     private(set) var slowest = Nanoseconds.zero
 
     init(startedAt: MonotonicInstant) { self.startedAt = startedAt }
@@ -22,11 +24,27 @@ struct Measurement {
             entry.ipv4 = min(entry.ipv4 ?? latency, latency)
             Self.count(mapped, in: &globalIPv4)
             compareMapping(mapped, server)
+            note(server, latency)
         } else {
             entry.ipv6 = min(entry.ipv6 ?? latency, latency)
             Self.count(mapped, in: &globalIPv6)
         }
         latencies[region] = entry
+    }
+
+    private mutating func note(_ server: Endpoint, _ latency: Nanoseconds) {
+        let known = ipv4Servers.firstIndex { $0.server.address == server.address }
+        if let known {
+            ipv4Servers[known].latency = min(ipv4Servers[known].latency, latency)
+        } else {
+            ipv4Servers.append((server, latency))
+        }
+    }
+
+    /// The nearest IPv4 servers, each with an address of its own.
+    func nearestIPv4Servers(_ count: Int) -> [Endpoint] {
+        ipv4Servers.sorted { ($0.latency, $0.server) < ($1.latency, $1.server) }
+            .prefix(count).map(\.server)
     }
 
     mutating func note(relay latency: Nanoseconds, region: Int) {
@@ -97,7 +115,10 @@ struct Measurement {
         report.globalIPv6 = Self.announced(globalIPv6)
         report.mappingVariesByDestination =
             mappingVaries ?? (report.hasIPv4 ? previous?.mappingVariesByDestination : nil)
-        if report.hasIPv4, let previous { report.nat = previous.nat }
+        if report.hasIPv4, let previous {
+            report.nat = previous.nat
+            report.evidence = previous.evidence
+        }
         nameMapping(of: &report)
         report.latencies = latencies.values.sorted { $0.region < $1.region }
     }

@@ -14,6 +14,8 @@ package struct NetReport: Equatable, Sendable {
     /// How the NAT in our way treats IPv4; what could not be found out is nil. A mapping that was
     /// seen to vary, but not by what, counts as one by address and port.
     package var nat = NATBehavior()
+    /// What `nat` was concluded from; nil when the NAT was not looked into.
+    package var evidence: BehaviorEvidence?
     /// As STUN servers saw us: the first answer's endpoint, then others seen at least twice.
     package var globalIPv4: [Endpoint] = []
     package var globalIPv6: [Endpoint] = []
@@ -39,10 +41,13 @@ package struct NetReport: Equatable, Sendable {
     }
 }
 
-/// A STUN request to send from the node's own socket, so that the mapping seen is that of its data.
+/// A STUN request to send.
 package struct NetReportTransmit: Equatable, Sendable {
     package var destination: Endpoint
     package var bytes: [UInt8]
+    /// Nil: from the node's own socket, so that the mapping seen is that of its data. Otherwise from
+    /// the probe socket of this number.
+    package var probeSocket: Int?
 }
 
 package enum NetReportEvent: Equatable, Sendable {
@@ -50,4 +55,9 @@ package enum NetReportEvent: Equatable, Sendable {
     /// UDP seems blocked: measure these regions through HTTPS or the relay connection, tell
     /// `noteRelayLatency` of each, and the report will follow.
     case relayLatencyWanted(regions: [Int])
+    /// Bind so many IPv4 sockets to ports of the kernel's choice and say so with
+    /// `handleProbeSockets`; what comes on them is for `handleProbeDatagram`.
+    case probeSocketsWanted(Int)
+    /// They may be closed.
+    case probeSocketsDone
 }

@@ -23,6 +23,9 @@ package struct AddressFamilies: OptionSet, Sendable {
 /// of them took, or twice that in a full report. When none has answered after 3 s, UDP is taken to be
 /// blocked and the driver is asked for the latency of the relays by other means.
 ///
+/// After the first full report, and whenever somebody asks for a thorough one, what the NAT does with
+/// IPv4 is found out from a few fresh sockets (`BehaviorDiscovery`), and another report follows.
+///
 /// Requests must leave by the socket that carries the node's data, or the mapping seen is not that
 /// of the data. While `startRefreshing` is in force a report is made every 20 to 26 s as long as
 /// somebody needs our endpoints (`setInUse`), and every ten minutes otherwise.
@@ -36,22 +39,23 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
         case awaitingRelayLatency(Kind, until: MonotonicInstant)
     }
 
-    private var random: Random
+    var random: Random
     private var regions: [RelayRegion] = []
     private var families: AddressFamilies = [.ipv4]
     private var phase = Phase.idle
     private var plan = ProbePlan()
-    private var measurement: Measurement
+    var measurement: Measurement
+    var behavior = BehaviorPhase.unknown
     private var history = LatencyHistory()
     private var heardAt: [Int: MonotonicInstant] = [:]
     private var lastFullAt = MonotonicInstant.never
     private var isRefreshing = false
     private var isInUse = false
     private var refreshAt: MonotonicInstant?
-    private var transmits: [NetReportTransmit] = []
-    private var events: [NetReportEvent] = []
+    var transmits: [NetReportTransmit] = []
+    var events: [NetReportEvent] = []
     /// The last report; nil before the first and after the network has changed.
-    package private(set) var lastReport: NetReport?
+    package internal(set) var lastReport: NetReport?
     /// The region where peers find us.
     package private(set) var homeRelay: Int?
 
@@ -69,14 +73,19 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
     }
 
     package var nextDeadline: MonotonicInstant? {
-        switch phase {
-        case .idle: refreshAt
-        case .probing(_, let until): earliest(until, plan.nextSendAt)
-        case .awaitingRelayLatency(_, let until): until
-        }
+        let own: MonotonicInstant? =
+            switch phase {
+            case .idle: refreshAt
+            case .probing(_, let until): earliest(until, plan.nextSendAt)
+            case .awaitingRelayLatency(_, let until): until
+            }
+        return earliest(own, behavior.nextDeadline)
     }
 
-    package var isMeasuring: Bool { if case .idle = phase { false } else { true } }
+    /// A report is under way, or the thorough one that follows it.
+    package var isMeasuring: Bool {
+        if case .idle = phase { behavior.isUnderWay } else { true }
+    }
 
     // MARK: Inputs
 
@@ -129,6 +138,13 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
         }
     }
 
+    /// Makes a full report and another one when it is known what the NAT does.
+    package mutating func startThorough(at now: MonotonicInstant) {
+        lastFullAt = .never
+        if !behavior.isUnderWay { behavior = .unknown }
+        start(at: now)
+    }
+
     /// Renews our endpoints within one round trip; a report under way does as well.
     package mutating func startQuick(at now: MonotonicInstant) {
         // Whoever asks needs an answer by UDP, if there is one after all.
@@ -145,6 +161,7 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
         lastReport = nil
         lastFullAt = .never
         history.removeAll()
+        forgetBehavior()
         start(at: now)
     }
 
@@ -186,6 +203,7 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
     }
 
     package mutating func handleTimeout(at now: MonotonicInstant) {
+        continueBehavior(at: now)
         switch phase {
         case .idle:
             guard let due = refreshAt, due <= now else { return }
@@ -289,6 +307,7 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
         lastReport = report
         events.append(.report(report))
         planRefresh(at: now)
+        if isFull, report.hasIPv4 { beginBehavior(at: now) }
     }
 
     private mutating func chooseHome(at now: MonotonicInstant) -> Int? {

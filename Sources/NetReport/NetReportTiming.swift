@@ -36,6 +36,10 @@ enum NetReportTiming {
     static var heardDuration: Nanoseconds { .seconds(8) }
     static var heardAloneDuration: Nanoseconds { .seconds(120) }
 
+    /// Behaviour discovery asks so many servers, and waits so long for its sockets.
+    static var behaviorServersMax: Int { 3 }
+    static var socketsTimeout: Nanoseconds { .seconds(1) }
+
     static var regionsMax: Int { 512 }
     static var historyMax: Int { 32 }
 }

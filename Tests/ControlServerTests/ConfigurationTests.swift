@@ -38,6 +38,7 @@ import Testing
             region_code = "home"
             region_name = "At home"
             stun_listen = "[::]:3479"
+            stun_alternate = "2001:db8::a"
             ipv4 = "192.0.2.9"
             ipv6 = "2001:db8::9"
 
@@ -67,6 +68,7 @@ import Testing
         #expect(configuration.ipv6Range == nil)
         let node = try #require(configuration.derpMap.regions?[901]?.nodes.first)
         #expect(node.hostName == "mesh.example.org" && node.derpPort == 0)
+        #expect(configuration.relay.stunAlternate == IPAddress("2001:db8::a"))
         #expect(node.stunPort == 3479 && node.ipv4 == "192.0.2.9" && node.ipv6 == "2001:db8::9")
     }
 

@@ -283,9 +283,11 @@ struct NetReportEngineTests {
         world.engine.startRefreshing(at: world.now)
         world.engine.setInUse(true, at: world.now)
         world.run(for: .minutes(10))
-        let times = world.events.compactMap { event -> MonotonicInstant? in
+        let found = world.events.compactMap { event -> MonotonicInstant? in
             if case .report(let report) = event { report.finishedAt } else { nil }
         }
+        // The second one says that the NAT could not be looked into, and nothing new.
+        let times = Set(found).sorted()
         let gaps = zip(times, times.dropFirst()).map { $1 - $0 }
         #expect((20...31).contains(gaps.count))
         #expect(gaps.allSatisfy { $0 >= .seconds(20) && $0 <= .milliseconds(26_200) })

@@ -15,6 +15,13 @@ extension ServerConfiguration {
         } else if let endpoint = try reader.endpoint("relay.stun_listen") {
             relay.stunListen = endpoint
         }
+        if let text = try reader.string("relay.stun_alternate"), !text.isEmpty {
+            guard let address = IPAddress(text), !address.isUnspecified else {
+                throw reader.error(
+                    "relay.stun_alternate", text, "write another address of this machine")
+            }
+            relay.stunAlternate = address
+        }
         relay.ipv4 = try reader.ipv4("relay.ipv4") ?? relay.ipv4
         relay.ipv6 = try reader.ipv6("relay.ipv6") ?? relay.ipv6
         try readMesh(reader)
