@@ -28,7 +28,7 @@ extension PacketLoop {
         } catch {
             logger.info("no socket to look into the NAT", metadata: ["reason": "\(error)"])
         }
-        netReport.handleProbeSockets(ports: probes.map(\.socket.port), at: now)
+        netReport.handleProbeSockets(ports: probes.map { $0.socket.port }, at: now)
     }
 
     /// The kernel forgets a descriptor's place in the poller when it is closed.
