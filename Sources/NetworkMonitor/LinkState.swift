@@ -34,12 +34,23 @@ package struct LinkState: Equatable, Sendable {
     package var hasDefaultRouteV4: Bool { defaultInterfaceV4 != nil }
     package var hasDefaultRouteV6: Bool { defaultInterfaceV6 != nil }
 
-    /// Addresses at which a peer might reach this machine, sorted and without repetition: no
-    /// loopback, and nothing that means something on one link only.
+    /// Addresses at which a peer might reach this machine, sorted and without repetition.
     package var candidateAddresses: [IPAddress] {
-        let candidates = addresses.map(\.prefix.address).filter {
-            !$0.isLoopback && !$0.isLinkLocal && !$0.isUnspecified && !$0.isMulticast
+        let candidates = addresses.filter {
+            OfferedAddress.isOffered($0, isDefault: isDefault($0.interface))
         }
-        return Array(Set(candidates)).sorted()
+        return Array(Set(candidates.map(\.prefix.address))).sorted()
+    }
+
+    /// Packets of the family can leave this machine: an address alone may be one that no peer can use.
+    package var canSendIPv4: Bool {
+        hasDefaultRouteV4 || candidateAddresses.contains(where: \.isIPv4)
+    }
+    package var canSendIPv6: Bool {
+        hasDefaultRouteV6 || candidateAddresses.contains(where: \.isIPv6)
+    }
+
+    private func isDefault(_ interface: String) -> Bool {
+        interface == defaultInterfaceV4 || interface == defaultInterfaceV6
     }
 }

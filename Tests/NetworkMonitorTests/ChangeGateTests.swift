@@ -51,7 +51,7 @@ import Testing
         ])
         #expect(
             state.candidateAddresses.map(String.init(describing:)) == [
-                "10.0.0.5", "172.17.0.1", "2001:db8::5",
+                "10.0.0.5", "2001:db8::5",
             ])
     }
 }
