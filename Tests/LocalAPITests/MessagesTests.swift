@@ -103,6 +103,11 @@ import Testing
         report.udp = true
         report.mappingVariesByDestination = false
         report.latencies = [999: 12_000_000]
+        report.isBehindNAT = true
+        report.nat = NATBehavior(
+            mapping: .addressDependent, filtering: .endpointIndependent,
+            allocation: .contiguousBlock(1_024...2_047), hairpins: true)
+        report.nat64Prefix = "64:ff9b::/96"
         report.regions = [999: NetcheckReport.Region(code: "skein", name: "Skein")]
         report.globalIPv4 = Endpoint("203.0.113.9:41641")
         #expect(try NetcheckReport(jsonBytes: report.jsonBytes) == report)

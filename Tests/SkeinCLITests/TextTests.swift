@@ -80,20 +80,58 @@ import Testing
         report.udp = true
         report.ipv4 = true
         report.globalIPv4 = Endpoint("203.0.113.9:41641")
-        report.mappingVariesByDestination = false
+        report.isBehindNAT = true
+        report.nat = NATBehavior(
+            mapping: .endpointIndependent, filtering: .addressAndPortDependent,
+            allocation: .sequential(step: 1), hairpins: false)
         report.preferredRelay = 999
         report.latencies = [1: 40_000_000, 999: 4_260_000]
         report.regions[999] = NetcheckReport.Region(code: "skein", name: "Skein relay")
         #expect(
             NetcheckText(report: report).lines == [
-                "Report:", "\t* UDP: true", "\t* IPv4: yes, 203.0.113.9:41641", "\t* IPv6: no",
-                "\t* MappingVariesByDestIP: false", "\t* PortMapping: not asked",
-                "\t* Nearest relay: Skein relay", "\t* Relay latency:",
-                "\t\t- skein:  4.3ms  (Skein relay)", "\t\t- 1:      40ms",
+                "Report:", "\t* UDP: yes", "\t* IPv4: yes, 203.0.113.9:41641", "\t* IPv6: no",
+                "\t* NAT:",
+                "\t\t- mapping:          endpoint-independent (easy: one port for all destinations)",
+                "\t\t- filtering:        address-and-port-dependent"
+                    + " (endpoints that were sent to may send in)",
+                "\t\t- port allocation:  sequential (steps of 1)",
+                "\t\t- hairpinning:      no",
+                "\t* PortMapping: not asked", "\t* Nearest relay: Skein relay",
+                "\t* Relay latency:", "\t\t- skein:  4.3ms  (Skein relay)",
+                "\t\t- 1:      40ms", "",
+                "The NAT is easy: peers behind NATs like it connect directly; with one behind a hard"
+                    + " NAT that takes a search of some seconds, or stays with a relay.",
             ])
+        let nothing = NetcheckText(report: NetcheckReport()).lines
         #expect(
-            NetcheckText(report: NetcheckReport()).lines.last
-                == "\t* Nearest relay: unknown (no answer from any)")
+            nothing[4...6] == [
+                "\t* PortMapping: not asked", "\t* Nearest relay: unknown (no answer from any)", "",
+            ])
+        #expect(nothing.last?.hasPrefix("Nothing answers:") == true)
+    }
+
+    @Test("Each kind of network has its own sentence")
+    func summaries() {
+        var report = NetcheckReport()
+        var sentences: [String] = []
+        func note(_ change: (inout NetcheckReport) -> Void) {
+            change(&report)
+            sentences.append(report.summary)
+        }
+        note { _ in }
+        note { $0.latencies = [1: 1] }
+        note { $0.udp = true }
+        note { $0.ipv4 = true }
+        note { $0.nat.filtering = .addressDependent }
+        note { $0.nat.filtering = .endpointIndependent }
+        note { $0.nat.mapping = .addressDependent }
+        note { $0.nat.allocation = .preserving }
+        note { $0.isBehindNAT = false }
+        note { $0.nat.filtering = .addressAndPortDependent }
+        note { $0.upnp = true }
+        note { $0.ipv6 = true }
+        note { $0.captivePortal = true }
+        #expect(Set(sentences).count == sentences.count)
     }
 
     @Test(

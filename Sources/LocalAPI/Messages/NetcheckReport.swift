@@ -22,6 +22,14 @@ package struct NetcheckReport: Equatable, Sendable {
     package var globalIPv4: Endpoint?
     package var globalIPv6: Endpoint?
     package var captivePortal: Bool?
+    /// Whether the world sees another IPv4 address than this machine has; nil when it does not see any.
+    package var isBehindNAT: Bool?
+    /// What the NAT does with IPv4.
+    package var nat = NATBehavior()
+    /// The filter may be laxer than `nat` says: no server was there to tell.
+    package var isFilteringBound = false
+    /// How IPv4 is reached on a network that has IPv6 only.
+    package var nat64Prefix: String?
     /// Code and name of each region, so that a reader need not ask for the map.
     package var regions: [Int: Region] = [:]
 
@@ -54,6 +62,13 @@ extension NetcheckReport: JSONReadable, JSONWritable {
         globalIPv4 = Endpoint(try object.read("GlobalV4", or: ""))
         globalIPv6 = Endpoint(try object.read("GlobalV6", or: ""))
         captivePortal = try object.optional("CaptivePortal")
+        isBehindNAT = try object.optional("BehindNAT")
+        nat64Prefix = try object.optional("NAT64Prefix")
+        isFilteringBound = try object.read("FilteringIsUpperBound", or: false)
+        nat.hairpins = try object.optional("HairPinning")
+        nat.mapping = Dependence.value(try object.read("Mapping", or: ""))
+        nat.filtering = Dependence.value(try object.read("Filtering", or: ""))
+        nat.allocation = Allocation.value(try object.read("PortAllocation", or: ""))
         regions = try object.read("Regions", or: [:])
     }
 
@@ -63,6 +78,7 @@ extension NetcheckReport: JSONReadable, JSONWritable {
             writer.keep("IPv6", ipv6)
             writer.keep("IPv4", ipv4)
             writer.keep("MappingVariesByDestIP", mappingVariesByDestination)
+            writer.keep("HairPinning", nat.hairpins)
             writer.keep("UPnP", upnp)
             writer.keep("PMP", natPMP)
             writer.keep("PCP", pcp)
@@ -73,6 +89,13 @@ extension NetcheckReport: JSONReadable, JSONWritable {
             writer.keep("GlobalV4", globalIPv4?.description ?? "")
             writer.keep("GlobalV6", globalIPv6?.description ?? "")
             writer.keep("CaptivePortal", captivePortal)
+            writer.keep("BehindNAT", isBehindNAT)
+            writer.keep("Mapping", nat.mapping.map(Dependence.name) ?? "")
+            writer.keep("Filtering", nat.filtering.map(Dependence.name) ?? "")
+            writer.keep("FilteringIsUpperBound", isFilteringBound)
+            writer.keep("PortAllocation", nat.allocation.map(Allocation.name) ?? "")
+            writer.keep("NAT64Prefix", nat64Prefix)
+            writer.keep("Summary", summary)
             writer.keep("Regions", regions)
         }
     }
@@ -89,6 +112,51 @@ extension NetcheckReport.Region: JSONReadable, JSONWritable {
         writer.object { writer in
             writer.keep("Code", code)
             writer.keep("Name", name)
+        }
+    }
+}
+
+extension NetcheckReport {
+    /// The terms of RFC 4787 for what a mapping or filter depends on.
+    package enum Dependence {
+        package static func name(_ value: NATBehavior.Dependence) -> String {
+            switch value {
+            case .endpointIndependent: "endpoint-independent"
+            case .addressDependent: "address-dependent"
+            case .addressAndPortDependent: "address-and-port-dependent"
+            }
+        }
+
+        /// Nil for any other text.
+        static func value(_ name: String) -> NATBehavior.Dependence? {
+            NATBehavior.Dependence.allCases.first { Self.name($0) == name }
+        }
+    }
+
+    /// The port allocation in one word, with its numbers: `sequential 1`, `block 1024-2047`.
+    package enum Allocation {
+        package static func name(_ value: NATBehavior.PortAllocation) -> String {
+            switch value {
+            case .preserving: "preserving"
+            case .sequential(let step): "sequential \(step)"
+            case .contiguousBlock(let ports): "block \(ports.lowerBound)-\(ports.upperBound)"
+            case .random: "random"
+            }
+        }
+
+        /// Nil for any other text.
+        static func value(_ name: String) -> NATBehavior.PortAllocation? {
+            let parts = name.split(separator: " ")
+            switch (parts.first, parts.count) {
+            case ("preserving", 1): return .preserving
+            case ("random", 1): return .random
+            case ("sequential", 2): return Int(parts[1]).map { .sequential(step: $0) }
+            case ("block", 2):
+                let ends = parts[1].split(separator: "-").compactMap { UInt16($0) }
+                return ends.count == 2 && ends[0] <= ends[1]
+                    ? .contiguousBlock(ends[0]...ends[1]) : nil
+            default: return nil
+            }
         }
     }
 }

@@ -8,18 +8,70 @@ struct NetcheckText {
     var lines: [String] {
         var lines = [
             "Report:",
-            "\t* UDP: \(report.udp)",
+            "\t* UDP: \(report.udp ? "yes" : "blocked")",
             "\t* IPv4: \(reach(report.ipv4, report.globalIPv4))",
             "\t* IPv6: \(reach(report.ipv6, report.globalIPv6))",
-            "\t* MappingVariesByDestIP: \(text(report.mappingVariesByDestination))",
-            "\t* PortMapping: \(portMapping)",
         ]
-        if let captive = report.captivePortal { lines.append("\t* CaptivePortal: \(captive)") }
+        if let prefix = report.nat64Prefix { lines.append("\t* NAT64: \(prefix)") }
+        lines += natLines
+        lines.append("\t* PortMapping: \(portMapping)")
+        if let captive = report.captivePortal {
+            lines.append("\t* CaptivePortal: \(captive ? "yes" : "no")")
+        }
+        return lines + relayLines + ["", report.summary]
+    }
+
+    private var natLines: [String] {
+        guard report.ipv4 else { return [] }
+        if report.isBehindNAT == false {
+            return ["\t* NAT: none"]
+                + (report.nat.filtering.map { ["\t* Firewall: \(filtering($0))"] } ?? [])
+        }
+        return ["\t* NAT:"]
+            + Table.lines([
+                ["\t\t- mapping:", mapping],
+                ["\t\t- filtering:", report.nat.filtering.map(filtering) ?? "unknown"],
+                ["\t\t- port allocation:", allocation],
+                ["\t\t- hairpinning:", report.nat.hairpins.map { $0 ? "yes" : "no" } ?? "unknown"],
+            ])
+    }
+
+    private var mapping: String {
+        switch report.nat.mapping {
+        case .endpointIndependent: "endpoint-independent (easy: one port for all destinations)"
+        case .addressDependent: "address-dependent (hard: a port for each address)"
+        case .addressAndPortDependent:
+            "address-and-port-dependent (hard: a port for each destination)"
+        case nil: "unknown (no two servers to compare)"
+        }
+    }
+
+    private func filtering(_ filtering: NATBehavior.Dependence) -> String {
+        let name = NetcheckReport.Dependence.name(filtering)
+        if report.isFilteringBound { return "\(name) or less (the server has one address only)" }
+        return switch filtering {
+        case .endpointIndependent: "\(name) (anybody may send in)"
+        case .addressDependent: "\(name) (hosts that were sent to may send in)"
+        case .addressAndPortDependent: "\(name) (endpoints that were sent to may send in)"
+        }
+    }
+
+    private var allocation: String {
+        switch report.nat.allocation {
+        case .preserving: "preserving (outside as inside)"
+        case .sequential(let step): "sequential (steps of \(step))"
+        case .contiguousBlock(let ports):
+            "in a block, about \(ports.lowerBound)-\(ports.upperBound)"
+        case .random: "random"
+        case nil: "unknown"
+        }
+    }
+
+    private var relayLines: [String] {
         guard !report.latencies.isEmpty else {
-            return lines + ["\t* Nearest relay: unknown (no answer from any)"]
+            return ["\t* Nearest relay: unknown (no answer from any)"]
         }
         let nearest = report.regions[report.preferredRelay]?.name ?? "\(report.preferredRelay)"
-        lines += ["\t* Nearest relay: \(nearest)", "\t* Relay latency:"]
         let regions = report.latencies.sorted { ($0.value, $0.key) < ($1.value, $1.key) }
         let rows = regions.map { id, nanoseconds in
             let region = report.regions[id]
@@ -29,14 +81,12 @@ struct NetcheckText {
                 region.map { "(\($0.name))" } ?? "",
             ]
         }
-        return lines + Table.lines(rows)
+        return ["\t* Nearest relay: \(nearest)", "\t* Relay latency:"] + Table.lines(rows)
     }
 
     private func reach(_ works: Bool, _ endpoint: Endpoint?) -> String {
         works ? "yes" + (endpoint.map { ", \($0)" } ?? "") : "no"
     }
-
-    private func text(_ value: Bool?) -> String { value.map { "\($0)" } ?? "unknown" }
 
     private var portMapping: String {
         let known = [("UPnP", report.upnp), ("NAT-PMP", report.natPMP), ("PCP", report.pcp)]
