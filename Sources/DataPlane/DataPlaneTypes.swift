@@ -12,6 +12,22 @@ package enum DataPlaneEvent: Sendable {
     case relayLatencyWanted([Int])
 }
 
+/// How this machine is connected, without the tunnel.
+package struct LinkSummary: Equatable, Sendable {
+    /// What peers may be told of, best first.
+    package var addresses: [IPAddress]
+    /// What packets can be sent by.
+    package var families: AddressFamilies
+    /// Set on a network without IPv4: how its hosts are reached all the same.
+    package var nat64: NAT64Prefix?
+
+    package init(addresses: [IPAddress], families: AddressFamilies, nat64: NAT64Prefix? = nil) {
+        self.addresses = addresses
+        self.families = families
+        self.nat64 = nat64
+    }
+}
+
 /// What became of a ping.
 package enum PingOutcome: Equatable, Sendable {
     package enum Path: Equatable, Sendable {

@@ -8,8 +8,8 @@ internal import Synchronization
 final class Mailbox: Sendable {
     struct Contents: Sendable {
         var configuration: TunnelConfiguration?
-        var localAddresses: [IPAddress]?
         var serverClock: ServerClock?
+        var links: LinkSummary?
         var didLinkChange = false
         var peersGone: [(peer: NodeKey, region: Int)] = []
         var relayLatencies: [(region: Int, roundTrip: Nanoseconds)] = []

@@ -16,8 +16,11 @@ extension PacketLoop {
         var mail = mailbox.take()
         isStopping = mail.isStopping
         if let configuration = mail.configuration { apply(configuration) }
-        if let addresses = mail.localAddresses { apply(localAddresses: addresses) }
         if let clock = mail.serverClock { serverClock = clock }
+        if let links = mail.links {
+            self.links = links
+            applyLocalEndpoints()
+        }
         if mail.didLinkChange {
             paths.handleLinkChange(at: now)
             netReport.handleLinkChange(at: now)
@@ -130,18 +133,14 @@ extension PacketLoop {
 
     // MARK: Links
 
-    private mutating func apply(localAddresses addresses: [IPAddress]) {
-        localAddresses = addresses
-        applyLocalEndpoints()
-    }
-
     private mutating func applyLocalEndpoints() {
-        var families: AddressFamilies = []
-        let endpoints = localAddresses.compactMap { address -> Endpoint? in
-            guard let port = address.isIPv4 ? ipv4Port : ipv6Port else { return nil }
-            families.insert(address.isIPv4 ? .ipv4 : .ipv6)
-            return Endpoint(address, port: port)
+        let endpoints = links.addresses.compactMap { address -> Endpoint? in
+            (address.isIPv4 ? ipv4Port : ipv6Port).map { Endpoint(address, port: $0) }
         }
+        var families = links.families
+        if ipv4Port == nil { families.remove(.ipv4) }
+        if ipv6Port == nil { families.remove(.ipv6) }
+        if ipv6Port != nil, links.nat64 != nil { families.insert(.ipv4) }
         netReport.setAddressFamilies(families)
         paths.setLocalEndpoints(endpoints, at: now)
     }

@@ -8,8 +8,8 @@ import UDPSocket
 final class ProbeSocket {
     let socket: UDPSocket
 
-    init(mark: UInt32) throws(UDPSocket.OpenError) {
-        socket = try UDPSocket(family: .v4, mark: mark, bufferByteCount: 1 << 16)
+    init(_ family: UDPSocket.Family, mark: UInt32) throws(UDPSocket.OpenError) {
+        socket = try UDPSocket(family: family, mark: mark, bufferByteCount: 1 << 16)
     }
 }
 
@@ -21,7 +21,7 @@ extension PacketLoop {
         let mark = hasTun ? SocketMark.bypassingTunnel : 0
         do {
             for number in 0..<count {
-                let probe = try ProbeSocket(mark: mark)
+                let probe = try ProbeSocket(links.nat64 == nil ? .v4 : .v6, mark: mark)
                 try poller.add(probe.socket.descriptor, token: Token.probes + UInt64(number))
                 probes.append(probe)
             }
@@ -35,7 +35,7 @@ extension PacketLoop {
     mutating func closeProbes() { probes = [] }
 
     mutating func send(_ bytes: [UInt8], to endpoint: Endpoint, byProbe number: Int) {
-        guard number < probes.count else { return }
+        guard number < probes.count, let endpoint = outward(endpoint) else { return }
         do throws(SystemError) {
             try unsafe probes[number].socket.send(bytes.span.bytes, to: endpoint)
         } catch {
@@ -48,7 +48,7 @@ extension PacketLoop {
         guard number < probes.count else { return }
         let count = try probes[number].socket.receive(into: &batch)
         for index in 0..<count {
-            guard let source = batch.endpoint(at: index) else { continue }
+            guard let source = inward(batch.endpoint(at: index)) else { continue }
             netReport.handleProbeDatagram(
                 batch.payload(at: index), socket: number, from: source, at: now)
         }

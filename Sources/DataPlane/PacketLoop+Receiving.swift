@@ -41,7 +41,7 @@ extension PacketLoop {
 
     /// Leaves the inner packet for TUN in the slot, or nothing.
     private mutating func takeDatagram(_ batch: inout PacketBatch, at index: Int) {
-        guard let source = batch.endpoint(at: index) else { return batch.drop(at: index) }
+        guard let source = inward(batch.endpoint(at: index)) else { return batch.drop(at: index) }
         switch classify(batch.payload(at: index)) {
         case .wireGuard:
             let range = batch.payloadRange(at: index)

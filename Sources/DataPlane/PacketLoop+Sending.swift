@@ -43,7 +43,7 @@ extension PacketLoop {
             batch.setPayload(message, at: index)
             let way = way(to: peer.number, byteCount: message.count)
             sendByRelay(batch.payload(at: index), way)
-            batch.setEndpoint(way.direct, at: index)
+            batch.setEndpoint(outward(way.direct), at: index)
         case .staged:
             // The search for a path need not wait for the handshake.
             _ = way(to: peer.number, byteCount: 0)
@@ -112,7 +112,7 @@ extension PacketLoop {
             scratch.setPayload(transmit.range, at: index)
             let way = way(of: transmit.destination, byteCount: transmit.range.count)
             sendByRelay(scratch.payload(at: index), way)
-            scratch.setEndpoint(way.direct, at: index)
+            scratch.setEndpoint(outward(way.direct), at: index)
             if way.isNone, !transmit.isData, case .peer(let peer) = transmit.destination {
                 wireGuard.noteNotSent(to: peer)
             }
@@ -162,7 +162,7 @@ extension PacketLoop {
 
     private mutating func send(_ bytes: [UInt8], to endpoint: Endpoint) {
         if scratch.isFull { flushScratch() }
-        unsafe scratch.append(bytes.span.bytes, endpoint: endpoint)
+        unsafe scratch.append(bytes.span.bytes, endpoint: outward(endpoint))
     }
 
     /// Seals an IP packet of our own making for the peer.
@@ -173,7 +173,7 @@ extension PacketLoop {
             scratch.setPayload(message, at: index)
             let way = way(to: peer.number, byteCount: message.count)
             sendByRelay(scratch.payload(at: index), way)
-            scratch.setEndpoint(way.direct, at: index)
+            scratch.setEndpoint(outward(way.direct), at: index)
         } else {
             scratch.drop(at: index)
         }

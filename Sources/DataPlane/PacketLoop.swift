@@ -58,8 +58,8 @@ struct PacketLoop: ~Copyable {
     var now: MonotonicInstant
     var counters = LoopCounters()
 
-    var localAddresses: [IPAddress] = []
     var serverClock = ServerClock()
+    var links = LinkSummary(addresses: [], families: [])
     var ownAddresses: [IPPrefix] = []
     /// Set by hand through `wg`, beside the peers of the configuration.
     var plainPeers: [NodeKey: PlainPeer] = [:]

@@ -148,10 +148,14 @@ extension LocalNode: NodeControl {
             throw NodeControlError(
                 .conflict, "the relays to measure come from the server; run: skein up")
         }
+        let (targets, group) = (captivePortalTargets, parts.group)
+        async let portal = CaptivePortalCheck.run(targets, group: group)
         guard let report = await parts.dataPlane.netcheck() else {
             throw NodeControlError(.unavailable, "the measurement did not end in time")
         }
-        return netcheckReport(report)
+        var result = netcheckReport(report)
+        result.captivePortal = await portal
+        return result
     }
 
     func derpMap() async -> DERPMap? { map.selfNode == nil ? nil : map.derpMap }

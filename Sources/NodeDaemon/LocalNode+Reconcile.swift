@@ -132,7 +132,8 @@ extension LocalNode {
         if let url = try? ServerURL(prefs.controlURL), url.scheme == .http {
             server = (url.host, url.port)
         }
-        return RelayTranslation(plainHTTPServer: server, resolved: resolvedNames)
+        return RelayTranslation(
+            plainHTTPServer: server, resolved: resolvedNames, nat64: nat64)
     }
 
     /// Asks for the addresses of relays that the map gives none for, unless they are known. Those

@@ -1,3 +1,4 @@
+import ControlClient
 import ControlMessages
 import DataPlane
 import LinuxIO
@@ -104,10 +105,32 @@ extension LocalNode {
         }
         result.globalIPv4 = report.globalIPv4.first
         result.globalIPv6 = report.globalIPv6.first
+        result.isBehindNAT = report.globalIPv4.first.map { seen in
+            !link.addresses.contains { $0.prefix.address == seen.address }
+        }
+        result.nat = report.nat
+        result.isFilteringBound = report.evidence?.isFilteringBound ?? false
+        result.nat64Prefix = nat64?.description
         for (id, region) in map.derpMap.regions ?? [:] {
             result.regions[id] = .init(code: region.code, name: region.name)
         }
         return result
+    }
+
+    /// Relays that answer a captive portal check over plain HTTP, at most five.
+    var captivePortalTargets: [CaptivePortalCheck.Target] {
+        // A URL that does not parse has already been refused where the session starts.
+        let server = try? ServerURL(prefs.controlURL)
+        let nodes = (map.derpMap.regions ?? [:]).sorted { $0.key < $1.key }.flatMap(\.value.nodes)
+        let targets = nodes.compactMap { node -> CaptivePortalCheck.Target? in
+            let host = IPAddress(node.ipv4)?.description ?? node.hostName
+            if node.canPort80 { return .init(host: host, port: 80) }
+            guard let server, server.scheme == .http, server.host == node.hostName else {
+                return nil
+            }
+            return .init(host: host, port: Int(server.port))
+        }
+        return Array(targets.prefix(5))
     }
 
     /// For `skein debug paths`.

@@ -63,6 +63,9 @@ actor LocalNode {
     var updateSignal: AsyncStream<Void>.Continuation?
 
     var link = LinkState()
+    /// Of the present network.
+    var nat64: NAT64Prefix?
+    var nat64Task: Task<Void, Never>?
     var ownEndpoints: [OwnEndpoint] = []
     var report: NetReport?
 
@@ -176,6 +179,7 @@ actor LocalNode {
         saveMap(force: true)
         // Not waited for: the system's resolver cannot be interrupted, and may take half a minute.
         nameTask?.cancel()
+        nat64Task?.cancel()
         await aside?.value
         if let relays { await relays.pool.shutDown() }
         relays = nil
@@ -189,9 +193,9 @@ actor LocalNode {
     func handle(_ event: NetworkMonitor.Event) {
         let state = event.state
         link = state
-        parts.dataPlane.setLocalAddresses(state.candidateAddresses)
+        applyLinks()
         switch event.reason {
-        case .started: return
+        case .started: return discoverNAT64()
         case .failed(let error):
             logger.warning("cannot read the state of the links: \(error)")
             return
@@ -201,6 +205,7 @@ actor LocalNode {
         parts.dataPlane.handleLinkChange()
         relays?.pool.probe()
         resolveNames()
+        discoverNAT64()
         if let client = session?.client { doAside { await client.networkChanged() } }
     }
 

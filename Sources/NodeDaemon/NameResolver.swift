@@ -1,5 +1,6 @@
 import Glibc
 import NIOPosix
+import NetReport
 import NetTypes
 
 /// The first address of each family that a host name has.
@@ -14,6 +15,12 @@ enum NameResolver {
     static func resolve(_ name: String) async -> ResolvedName? {
         // The pool refuses work only while the process ends.
         (try? await NIOThreadPool.singleton.runIfActive { lookUp(name) }) ?? nil
+    }
+
+    /// The prefix of this network's NAT64, from what the name `ipv4only.arpa` is given as IPv6
+    /// address (RFC 7050); nil where there is none.
+    static func nat64Prefix() async -> NAT64Prefix? {
+        await resolve("ipv4only.arpa")?.ipv6.flatMap { NAT64Prefix(discoveredIn: $0) }
     }
 
     private static func lookUp(_ name: String) -> ResolvedName? {

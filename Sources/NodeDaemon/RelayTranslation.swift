@@ -12,6 +12,8 @@ struct RelayTranslation {
     var plainHTTPServer: (host: String, port: UInt16)?
     /// Addresses of host names that the map gives none for.
     var resolved: [String: ResolvedName]
+    /// How relays that have IPv4 only are reached from a network without.
+    var nat64: NAT64Prefix?
 
     func relayMap(_ map: DERPMap) -> RelayMap {
         var regions: [Int: RelayMap.Region] = [:]
@@ -22,8 +24,8 @@ struct RelayTranslation {
                     plainHTTPServer.map { $0.host == node.hostName && $0.port == port } ?? false
                 return RelayMap.Node(
                     name: node.name, hostName: node.hostName, ipv4: IPv4Address(node.ipv4),
-                    ipv6: IPv6Address(node.ipv6), usesIPv4: node.ipv4 != "none",
-                    usesIPv6: node.ipv6 != "none", port: port,
+                    ipv6: IPv6Address(node.ipv6) ?? synthesized(node),
+                    usesIPv4: node.ipv4 != "none", usesIPv6: node.ipv6 != "none", port: port,
                     certName: node.certificateName.isEmpty ? nil : node.certificateName,
                     isPlainHTTP: isServer, isInsecureForTests: node.isInsecureForTests)
             }
@@ -49,6 +51,11 @@ struct RelayTranslation {
                 && !$0.hostName.isEmpty
         }.map(\.hostName)
         return Set(names).sorted()
+    }
+
+    private func synthesized(_ node: DERPNode) -> IPv6Address? {
+        guard let nat64, node.ipv6.isEmpty else { return nil }
+        return IPv4Address(node.ipv4).map { nat64.synthesize($0) }
     }
 
     private func stunServer(_ node: DERPNode) -> RelayRegion.Node {
