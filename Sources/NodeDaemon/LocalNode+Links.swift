@@ -1,6 +1,8 @@
 import DataPlane
+import Logging
 import NetReport
 import NetTypes
+import NetworkMonitor
 
 // What the packet thread is told about this machine's links.
 extension LocalNode {

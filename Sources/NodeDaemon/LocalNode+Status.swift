@@ -5,6 +5,7 @@ import LinuxIO
 import LocalAPI
 import NetReport
 import NetTypes
+import NetworkMonitor
 import NodeCore
 import PathEngine
 
