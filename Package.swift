@@ -23,6 +23,7 @@ let external: [String: Target.Dependency] = [
     "NIOPosix": .product(name: "NIOPosix", package: "swift-nio"),
     "NIOEmbedded": .product(name: "NIOEmbedded", package: "swift-nio"),
     "NIOHTTP1": .product(name: "NIOHTTP1", package: "swift-nio"),
+    "NIOWebSocket": .product(name: "NIOWebSocket", package: "swift-nio"),
     "NIOHTTP2": .product(name: "NIOHTTP2", package: "swift-nio-http2"),
     "NIOHPACK": .product(name: "NIOHPACK", package: "swift-nio-http2"),
     "NIOSSL": .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -118,6 +119,7 @@ let package = Package(
         codec("WireGuardMessages", ["NetTypes"]),
         codec("Netlink", ["NetTypes"]),
         codec("ControlMessages", ["NetTypes"]),
+        codec("PortMappingMessages", ["NetTypes"]),
         tests("IPPacket", ["NetTypes"]),
         tests("STUN", ["NetTypes"]),
         tests("Disco", ["NetTypes", "CryptoPrimitives"]),
@@ -125,6 +127,7 @@ let package = Package(
         tests("WireGuardMessages", ["NetTypes"]),
         tests("Netlink", ["NetTypes"]),
         tests("ControlMessages", ["NetTypes"]),
+        tests("PortMappingMessages", ["NetTypes"]),
 
         // Floor 2: engines
         engine("Noise", ["NetTypes", "CryptoPrimitives"]),
@@ -133,6 +136,7 @@ let package = Package(
         engine("PathEngine", ["NetTypes", "CryptoPrimitives", "Disco", "STUN"]),
         engine("NetReport", ["NetTypes", "STUN"]),
         engine("PacketFilter", ["NetTypes", "IPPacket"]),
+        engine("PortMapping", ["NetTypes", "PortMappingMessages"]),
         engine("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),
         engine("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
         engine("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
@@ -154,6 +158,7 @@ let package = Package(
             ]),
         tests("NetReport", ["NetTypes", "STUN", "SimulatedNetwork"]),
         tests("PacketFilter", ["NetTypes", "IPPacket"]),
+        tests("PortMapping", ["NetTypes", "PortMappingMessages", "SimulatedNetwork"]),
         tests("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),
         tests("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
         tests("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
@@ -198,6 +203,12 @@ let package = Package(
             [
                 "NetTypes", "CryptoPrimitives", "DERP", "DERPClient", "RelayCore", "NIOCore",
                 "NIOPosix", "Logging",
+            ]),
+        driver(
+            "PortMapper",
+            [
+                "CLinux", "NetTypes", "CryptoPrimitives", "PortMapping", "PortMappingMessages",
+                "LinuxIO", "UDPSocket", "Logging",
             ]),
         driver("STUNServer", ["CLinux", "NetTypes", "STUN", "LinuxIO", "UDPSocket", "Logging"]),
         driver(
@@ -244,6 +255,12 @@ let package = Package(
         tests(
             "RelayServer",
             ["NetTypes", "CryptoPrimitives", "DERP", "RelayCore", "NIOCore", "NIOPosix", "Logging"]),
+        tests(
+            "PortMapper",
+            [
+                "NetTypes", "CryptoPrimitives", "PortMapping", "PortMappingMessages", "LinuxIO",
+                "UDPSocket", "Logging",
+            ]),
         tests("STUNServer", ["NetTypes", "STUN", "LinuxIO", "UDPSocket", "Logging"]),
         tests(
             "ServerStore",
@@ -259,7 +276,8 @@ let package = Package(
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "NodeCore", "PacketFilter",
                 "PathEngine", "NetReport", "WireGuard", "DataPlane", "LinuxIO", "TunDevice",
                 "UDPSocket", "LinuxRouter", "NetworkMonitor", "DERPClient", "ControlClient",
-                "LocalAPI", "Logging", "ServiceLifecycle", "UnixSignals", "NIOCore", "NIOPosix",
+                "PortMapping", "PortMappingMessages", "PortMapper", "LocalAPI", "Logging",
+                "ServiceLifecycle", "UnixSignals", "NIOCore", "NIOPosix",
             ]),
         service(
             "ControlServer",
@@ -267,9 +285,9 @@ let package = Package(
                 "NetTypes", "LinuxIO", "CryptoPrimitives", "ControlMessages", "Compression",
                 "Coordination",
                 "ControlTransport", "DERP", "DERPClient", "RelayServer", "STUNServer",
-                "ServerStore", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL",
-                "HTTPTypes", "AsyncHTTPClient", "Hummingbird", "Logging", "ServiceLifecycle",
-                "UnixSignals", "TOMLKit",
+                "ServerStore", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOWebSocket", "NIOHTTP2",
+                "NIOHPACK", "NIOSSL", "HTTPTypes", "AsyncHTTPClient", "Hummingbird", "Logging",
+                "ServiceLifecycle", "UnixSignals", "TOMLKit",
             ]),
         service(
             "FuzzTargets",
@@ -277,6 +295,7 @@ let package = Package(
                 "NetTypes", "CryptoPrimitives", "IPPacket", "STUN", "Disco", "DERP",
                 "WireGuardMessages", "Netlink", "ControlMessages", "Noise", "WireGuard",
                 "PathEngine", "NetReport", "PacketFilter", "RelayCore", "Coordination",
+                "PortMapping", "PortMappingMessages",
             ]),
         tests("FuzzTargets", ["NetTypes"]),
         tests(

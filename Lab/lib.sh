@@ -9,6 +9,7 @@
 #   lib/expect.sh    what must be true: who reaches whom, and by which path
 #   lib/wireguard.sh wireguard-go
 #   lib/relays.sh    relays on machines of their own
+#   lib/gateway.sh   routers that map ports when asked
 
 set -euo pipefail
 export LC_ALL=C
@@ -22,6 +23,7 @@ source "$LAB/lib/programs.sh"
 source "$LAB/lib/expect.sh"
 source "$LAB/lib/wireguard.sh"
 source "$LAB/lib/relays.sh"
+source "$LAB/lib/gateway.sh"
 
 enter_sandbox "$@"
 prepare_sandbox

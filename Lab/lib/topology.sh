@@ -7,6 +7,7 @@
 #   easy         one public port for all destinations; lets in only who was spoken to (address and port)
 #   cone         the same port, lets in every port of an address that was spoken to; for one host
 #   hard         a new random public port for every destination
+#   block        hard, with ports from a block of 512 for UDP: what some providers do
 #   udp-blocked  forwards no UDP at all
 #   carrier      easy, with 100.64.0.0/10 inside: what a provider puts in front of home routers
 # Each drops what arrives for itself: without that an early packet from outside would occupy the
@@ -88,6 +89,7 @@ router_rules() {
     case $2 in
     easy | carrier) ;;
     hard) masquerade="masquerade random,fully-random" ;;
+    block) masquerade="meta l4proto 17 masquerade to :40448-40959 random,fully-random" ;;
     udp-blocked) blocked="meta l4proto udp drop" ;;
     cone)
         seen="udp dport $SKEIN_PORT ip saddr @seen dnat ip to ${SUBNET[$1]}.10"
@@ -124,6 +126,7 @@ table inet router {
     chain leaving {
         type nat hook postrouting priority 100;
         meta nfproto ipv4 oifname "wan" $masquerade
+        meta nfproto ipv4 oifname "wan" masquerade
     }
 }
 RULES

@@ -1,13 +1,13 @@
 #!/bin/bash
-# A router that lets in only known address-and-port pairs against one with a new port for every
-# destination: no packet of either side can be taken for an answer, so the relay carries the traffic.
-# A direct path found all the same (by luck or by guessing) is welcome; what counts is that traffic flows.
+# A router that lets in only known address-and-port pairs against one with a new random port for every
+# destination: bob's node sends from many sockets, alice's pings many ports of his address, and where two
+# meet there is a path. docs/hard-nats.md has the sum: 99.3 % at the first attempt.
 #
 #    alice -- [easy] -- internet -- [hard] -- bob
 #                          |
 #                  mesh (server, relay)
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
-budget 40
+budget 60
 
 router home easy; host alice home
 router office hard; host bob office
@@ -15,10 +15,29 @@ start server
 join alice bob
 
 reach alice bob
-if attempt 5 direct alice bob && attempt 5 direct bob alice; then
-    step "direct, better than expected"
-    expect direct alice bob
-else
-    expect relayed alice bob
+if ! attempt 12 direct alice bob; then
+    step "no luck: once more with nodes that know nothing of it"
+    stop alice; stop bob
+    start node alice; start node bob
+    await 10 running alice; await 10 running bob
+    reach alice bob 10
 fi
+expect direct alice bob 12
 reach alice bob
+
+step "what was opened for the search is closed again"
+sockets() { on bob ss -Hunap 2>/dev/null | grep -c skein; }
+few_sockets() { (($(sockets) <= 12)); }
+await 15 few_sockets
+
+step "the path carries a stream"
+flow alice bob
+expect direct bob alice
+flow_ends 2
+
+step "switched off on one side, the relay carries the traffic"
+stop bob
+start node bob --no-hard-nat
+await 10 running bob
+reach alice bob 10
+expect relayed alice bob

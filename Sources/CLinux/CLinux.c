@@ -161,6 +161,11 @@ int clinux_udp_open_at(clinux_address local, uint32_t mark, int buffer_bytes) {
     return descriptor;
 }
 
+int clinux_bind_to_device(int descriptor, const char *name) {
+    return OR_ERRNO(
+        setsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name)));
+}
+
 int clinux_socket_port(int descriptor) {
     struct sockaddr_in6 name;
     socklen_t size = sizeof name;
@@ -333,6 +338,31 @@ ssize_t clinux_udp_send_one(int descriptor, const void *bytes, size_t count, cli
     struct sockaddr_in6 name;
     socklen_t size = socket_name(&name, &to);
     return OR_ERRNO(sendto(descriptor, bytes, count, 0, (struct sockaddr *)&name, size));
+}
+
+int clinux_tcp_connect(clinux_address local, clinux_address remote, uint32_t mark,
+                       const char *device) {
+    int domain = remote.family == 4 ? AF_INET : AF_INET6;
+    int descriptor = socket(domain, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor < 0)
+        return -errno;
+    // Where it is refused, the routes decide.
+    if (device)
+        clinux_bind_to_device(descriptor, device);
+    struct sockaddr_in6 name;
+    socklen_t size = socket_name(&name, &local);
+    int failed = mark && setsockopt(descriptor, SOL_SOCKET, SO_MARK, &mark, sizeof mark) < 0;
+    failed = failed ||
+             (local.family != 0 && bind(descriptor, (struct sockaddr *)&name, size) < 0);
+    if (!failed) {
+        size = socket_name(&name, &remote);
+        failed = connect(descriptor, (struct sockaddr *)&name, size) < 0 && errno != EINPROGRESS;
+    }
+    if (!failed)
+        return descriptor;
+    int error = errno;
+    close(descriptor);
+    return -error;
 }
 
 int clinux_tun_receive(int descriptor, clinux_datagram *packets, int count) {

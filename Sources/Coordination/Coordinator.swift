@@ -19,6 +19,9 @@ package struct Coordinator: ~Copyable {
     var announcedExpiries: Set<NodeID> = []
     /// No later than the next expiry; nil when no node expires.
     var nextExpiry: Timestamp?
+    /// The wall clock when expiries were last looked at. An earlier reading means that the clock
+    /// was set back, and that some of what was announced is not so any more.
+    private var expiriesJudgedAt: Timestamp?
 
     package init(state: CoordinationState, settings: CoordinationSettings, at now: Moment) {
         self.state = state
@@ -38,6 +41,7 @@ package struct Coordinator: ~Copyable {
 
     private mutating func restartTimers(at now: Moment) {
         announcedExpiries = []
+        expiriesJudgedAt = nil
         nextExpiry = state.nodes.values.compactMap(\.expiry).min()
         for node in state.nodes.values where node.isEphemeral {
             presence.scheduleRemoval(of: node.id, at: now.monotonic + settings.ephemeralTimeout)
@@ -100,6 +104,7 @@ package struct Coordinator: ~Copyable {
 
     /// When `handleTimeout` has something to do. `now` relates the two clocks.
     package func nextDeadline(at now: Moment) -> MonotonicInstant? {
+        if isClockSetBack(now.wall) { return now.monotonic }
         let expiry = nextExpiry.map { expiry in
             expiry <= now.wall ? now.monotonic : now.monotonic + (expiry - now.wall)
         }
@@ -130,9 +135,23 @@ package struct Coordinator: ~Copyable {
         return decision
     }
 
+    private func isClockSetBack(_ now: Timestamp) -> Bool {
+        expiriesJudgedAt.map { now < $0 } ?? false
+    }
+
     private mutating func expireKeys(at now: Timestamp) -> [CoordinationEvent] {
-        guard let due = nextExpiry, due <= now else { return [] }
         var events: [CoordinationEvent] = []
+        if isClockSetBack(now) {
+            let restored = announcedExpiries.filter { id in
+                state.nodes[id].map { !$0.isExpired(at: now) } ?? false
+            }
+            announcedExpiries.subtract(restored)
+            events = restored.sorted().map { .nodeChanged($0, [.whole, .own, .revived]) }
+            nextExpiry = state.nodes.values.compactMap(\.expiry).min()
+            expiriesJudgedAt = now
+        }
+        guard let due = nextExpiry, due <= now else { return events }
+        expiriesJudgedAt = now
         nextExpiry = nil
         for node in state.sortedNodes {
             guard let expiry = node.expiry else { continue }

@@ -6,6 +6,8 @@ package struct UpgradeRequest: Sendable {
     package var host: String
     /// The name of the region's node that was dialled, when it is not the first.
     package var idealNode: String?
+    /// The relay shall not answer but begin with DERP at once: its key is known.
+    package var isFastStart = false
 
     package init(host: String, idealNode: String? = nil) {
         self.host = host
@@ -16,6 +18,7 @@ package struct UpgradeRequest: Sendable {
     package var bytes: [UInt8] {
         var text = "GET /derp HTTP/1.1\r\nHost: \(host)\r\nUser-Agent: skein\r\n"
         if let idealNode { text += "Ideal-Node: \(idealNode)\r\n" }
+        if isFastStart { text += "Derp-Fast-Start: 1\r\n" }
         text += "Connection: Upgrade\r\nUpgrade: DERP\r\n\r\n"
         return Array(text.utf8)
     }

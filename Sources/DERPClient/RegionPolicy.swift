@@ -10,6 +10,20 @@ package struct RelayPoolConfiguration: Sendable {
     package var silenceMax = Nanoseconds.seconds(120)
     /// Regions other than home are left after so long without a packet.
     package var idleMax = Nanoseconds.seconds(60)
+    /// A region's next node is dialled beside one that takes longer than this.
+    package var staggerDelay = Nanoseconds.milliseconds(300)
+    /// A region that was reached before and cannot be again counts as unreachable after so long, or four
+    /// times its latency where that is more; the longer time is for one that never was.
+    package var doubtDelay = Nanoseconds.milliseconds(500)
+    package var doubtDelayAtFirst = Nanoseconds.seconds(5)
+    /// The first ping on a connection: from then on its latency is known.
+    package var firstPingDelay = Nanoseconds.seconds(2)
+    /// When packets go out but nothing comes back for so long, the relay is asked whether it lives,
+    /// and has this long to answer, or four times its latency where that is more. It has longer
+    /// while its kernel acknowledges what we send: then the link is slow, not dead.
+    package var suspicionDelay = Nanoseconds.milliseconds(500)
+    package var suspicionTimeout = Nanoseconds.milliseconds(500)
+    package var suspicionTimeoutMax = Nanoseconds.seconds(3)
     /// Our own pings measure latency and find dead connections long before `silenceMax`.
     package var pingInterval = Nanoseconds.seconds(30)
     package var pingTimeout = Nanoseconds.seconds(10)
@@ -36,6 +50,8 @@ struct RegionPolicy {
         /// Dial this node of the region (modulo its number of nodes).
         case dial(attempt: Int)
         case ping(UInt64)
+        /// The relay does not answer in time: find out whether its kernel does (`noteKernelAlive`).
+        case checkKernel
         case close(CloseReason)
     }
     enum CloseReason: Equatable {
@@ -54,9 +70,14 @@ struct RegionPolicy {
         var id: UInt64
         var sentAt: MonotonicInstant
         var deadline: MonotonicInstant
+        /// Sent because nothing came back.
+        var isSuspicion = false
+        /// Suspected and still not answering after this, the connection is dead whatever the kernel says.
+        var giveUpAt: MonotonicInstant
     }
 
     private let configuration: RelayPoolConfiguration
+    private let nodeCount: Int
     private var phase = Phase.idle
     private var isHome = false
     private var failureCount = 0
@@ -66,9 +87,24 @@ struct RegionPolicy {
     private var pingDueAt: MonotonicInstant?
     private var ping: Ping?
     private var probeIsDue = false
+    /// Nodes of the region that were dialled since it was last connected or given up, and how many of
+    /// them have not failed yet.
+    private var dialledCount = 0
+    private var outstandingCount = 0
+    private var nextNodeAt: MonotonicInstant?
+    /// When the first packet went out that nothing has come back for.
+    private var unansweredSince: MonotonicInstant?
+    private var latency: Nanoseconds?
+    private var doubtAt: MonotonicInstant?
+    /// No node of the region could be reached when it was last tried.
+    private(set) var isUnreachable = false
     private var restart: (reconnectAt: MonotonicInstant, until: MonotonicInstant)?
 
-    init(configuration: RelayPoolConfiguration) { self.configuration = configuration }
+    /// `nodeCount` is how many relays the region has.
+    init(configuration: RelayPoolConfiguration, nodeCount: Int = 1) {
+        self.configuration = configuration
+        self.nodeCount = nodeCount
+    }
 
     // MARK: What happened
 
@@ -78,33 +114,82 @@ struct RegionPolicy {
         self.isHome = isHome
     }
 
-    /// A packet is to be sent, or one came.
+    /// A packet came, or the connection is to be kept.
     mutating func noteUsed(at now: MonotonicInstant) { usedAt = now }
 
+    /// A packet is to be sent.
+    mutating func noteSent(at now: MonotonicInstant) {
+        usedAt = now
+        if unansweredSince == nil { unansweredSince = now }
+    }
+
     /// Any frame came.
-    mutating func noteHeard(at now: MonotonicInstant) { heardAt = now }
+    mutating func noteHeard(at now: MonotonicInstant) {
+        heardAt = now
+        unansweredSince = nil
+    }
+
+    /// The answer to `checkKernel`: whether the relay's kernel has acknowledged something lately.
+    mutating func noteKernelAlive(_ isAlive: Bool, at now: MonotonicInstant) {
+        guard let asked = ping, asked.isSuspicion else { return }
+        if isAlive, now < asked.giveUpAt {
+            let deadline = min(now + suspicionTimeout, asked.giveUpAt)
+            ping?.deadline = deadline
+        } else {
+            ping?.isSuspicion = false
+            ping?.deadline = now
+            unansweredSince = nil
+        }
+    }
 
     mutating func noteConnected(at now: MonotonicInstant) {
         phase = .connected(since: now)
         heardAt = now
-        pingDueAt = now + configuration.pingInterval
+        unansweredSince = nil
+        isUnreachable = false
+        pingDueAt = now + configuration.firstPingDelay
         ping = nil
+        doubtAt = nil
         restart = nil
     }
 
-    /// The dial failed or the connection ended.
+    /// The failure about to be noted was our own: it calls for another dial, not for a pause.
+    mutating func forgiveFailure() { dialledCount = min(dialledCount, nodeCount - 1) }
+
+    /// One of the nodes could not be reached.
+    mutating func noteDialFailed(
+        at now: MonotonicInstant, random: inout some RandomNumberGenerator
+    ) {
+        guard case .dialing = phase else { return }
+        outstandingCount -= 1
+        if dialledCount < nodeCount {
+            nextNodeAt = now
+        } else if outstandingCount <= 0 {
+            noteDisconnected(at: now, random: &random)
+        }
+    }
+
+    /// All dials failed or the connection ended.
     mutating func noteDisconnected(
         at now: MonotonicInstant, random: inout some RandomNumberGenerator
     ) {
+        let wasSuspect = ping.map { $0.deadline <= now } ?? false
         ping = nil
         pingDueAt = nil
+        unansweredSince = nil
         switch phase {
         case .idle, .backingOff: return
         case .connected(let since) where now - since >= configuration.stableAfter:
             failureCount = 0
-            attempt = 0
-            phase = .backingOff(until: restart?.reconnectAt ?? now)
+            // One that fell silent, or says that it goes away, is not the one to ask first.
+            attempt = (wasSuspect || restart != nil) && nodeCount > 1 ? attempt + 1 : 0
+            let pause = nodeCount > 1 ? nil : restart?.reconnectAt
+            phase = .backingOff(until: pause ?? now)
         case .connected, .dialing:
+            if case .dialing = phase {
+                isUnreachable = true
+                doubtAt = nil
+            }
             let pause = backoff(random: &random)
             failureCount += 1
             attempt += 1
@@ -133,7 +218,9 @@ struct RegionPolicy {
     mutating func notePong(_ id: UInt64, at now: MonotonicInstant) -> Nanoseconds? {
         guard let ping, ping.id == id else { return nil }
         self.ping = nil
-        return now - ping.sentAt
+        let measured = now - ping.sentAt
+        latency = measured
+        return measured
     }
 
     /// Links changed: prove the connection, or dial without waiting any longer.
@@ -166,13 +253,35 @@ struct RegionPolicy {
             }
             return until <= now ? dial(at: now) : nil
         case .dialing(let since):
-            return now - since >= configuration.dialTimeout ? .close(.dialTimeout) : nil
+            if now - since >= configuration.dialTimeout { return .close(.dialTimeout) }
+            if let doubtAt, doubtAt <= now {
+                self.doubtAt = nil
+                isUnreachable = true
+            }
+            guard let nextNodeAt, nextNodeAt <= now else { return nil }
+            attempt += 1
+            return dialNode(at: now)
         case .connected: return pollConnected(at: now, random: &random)
         }
     }
 
     private mutating func dial(at now: MonotonicInstant) -> Action {
         phase = .dialing(since: now)
+        dialledCount = 0
+        outstandingCount = 0
+        if doubtAt == nil, !isUnreachable {
+            doubtAt =
+                now
+                + (latency.map { max(configuration.doubtDelay, $0 * 4) }
+                    ?? configuration.doubtDelayAtFirst)
+        }
+        return dialNode(at: now)
+    }
+
+    private mutating func dialNode(at now: MonotonicInstant) -> Action {
+        dialledCount += 1
+        outstandingCount += 1
+        nextNodeAt = dialledCount < nodeCount ? now + configuration.staggerDelay : nil
         return .dial(attempt: attempt)
     }
 
@@ -182,6 +291,9 @@ struct RegionPolicy {
         if !isWanted(at: now) { return .close(.idle) }
         if let heardAt, now - heardAt >= configuration.silenceMax { return .close(.silent) }
         if probeIsDue { return send(timeout: configuration.probeTimeout, at: now, random: &random) }
+        if let suspicionAt, suspicionAt <= now, ping?.isSuspicion != true {
+            return suspect(at: now, random: &random)
+        }
         if let ping {
             // Anything heard since proves as much as the answer does.
             guard ping.deadline <= now else { return nil }
@@ -189,10 +301,37 @@ struct RegionPolicy {
                 self.ping = nil
                 return nil
             }
-            return .close(.pingTimeout)
+            guard ping.isSuspicion else { return .close(.pingTimeout) }
+            // Until the answer is in.
+            self.ping?.deadline = now + configuration.probeTimeout
+            return .checkKernel
         }
         guard let pingDueAt, pingDueAt <= now else { return nil }
         return send(timeout: configuration.pingTimeout, at: now, random: &random)
+    }
+
+    /// Asks for a sign of life with little patience; a ping under way becomes such a question.
+    private mutating func suspect(
+        at now: MonotonicInstant, random: inout some RandomNumberGenerator
+    ) -> Action? {
+        var action: Action?
+        if let ping, let heardAt, heardAt > ping.sentAt { self.ping = nil }
+        if ping == nil { action = send(timeout: suspicionTimeout, at: now, random: &random) }
+        ping?.isSuspicion = true
+        let deadline = now + suspicionTimeout
+        ping?.deadline = deadline
+        ping?.giveUpAt = now + configuration.pingTimeout
+        return action
+    }
+
+    private var suspicionAt: MonotonicInstant? {
+        unansweredSince.map { $0 + configuration.suspicionDelay }
+    }
+
+    private var suspicionTimeout: Nanoseconds {
+        min(
+            max(configuration.suspicionTimeout, (latency ?? .zero) * 4),
+            configuration.suspicionTimeoutMax)
     }
 
     private mutating func send(
@@ -200,7 +339,7 @@ struct RegionPolicy {
     ) -> Action {
         probeIsDue = false
         let id: UInt64 = random.next()
-        ping = Ping(id: id, sentAt: now, deadline: now + timeout)
+        ping = Ping(id: id, sentAt: now, deadline: now + timeout, giveUpAt: now + timeout)
         pingDueAt = now + configuration.pingInterval
         return .ping(id)
     }
@@ -210,10 +349,13 @@ struct RegionPolicy {
         switch phase {
         case .idle: return nil
         case .backingOff(let until): return until
-        case .dialing(let since): return since + configuration.dialTimeout
+        case .dialing(let since):
+            return earliest(since + configuration.dialTimeout, earliest(nextNodeAt, doubtAt))
         case .connected:
             let silentAt = heardAt.map { $0 + configuration.silenceMax }
-            let pingAt = ping?.deadline ?? pingDueAt
+            let pingAt =
+                ping.map { earliest($0.deadline, $0.isSuspicion ? nil : suspicionAt) }
+                ?? earliest(pingDueAt, suspicionAt)
             return earliest(earliest(idleAt, silentAt), pingAt)
         }
     }

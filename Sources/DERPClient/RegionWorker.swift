@@ -1,5 +1,6 @@
 internal import CryptoPrimitives
 internal import DERP
+internal import Glibc
 internal import Logging
 internal import NIOCore
 internal import NetTypes
@@ -15,19 +16,28 @@ final class RegionWorker {
     private var policy: RegionPolicy
     private var random = SecureRandom()
     private var timer: Scheduled<Void>?
-    private var channel: (any Channel)?
-    private var isLoggedIn = false
+    /// Connections on their way to be logged in; several nodes may be dialled at once.
+    private var dials: [Int: Dial] = [:]
+    /// The one that is in use.
+    private var current: (number: Int, channel: any Channel)?
     private var isHome = false
     private var isShutDown = false
-    private var dialledAt = MonotonicInstant(nanoseconds: 0)
-    /// Tells the current dial from one that was given up.
+    private var isUnreachable = false
     private var dialNumber = 0
+
+    private struct Dial {
+        var node: RelayMap.Node
+        var startedAt: MonotonicInstant
+        var channel: (any Channel)?
+        var isFast = false
+    }
 
     init(region: RelayMap.Region, pool: RelayPool) {
         self.region = region
         self.pool = pool
         eventLoop = pool.eventLoop
-        policy = RegionPolicy(configuration: pool.configuration)
+        policy = RegionPolicy(
+            configuration: pool.configuration, nodeCount: max(1, region.nodes.count))
     }
 
     // MARK: What the pool asks
@@ -38,14 +48,20 @@ final class RegionWorker {
         guard self.isHome != isHome else { return }
         self.isHome = isHome
         policy.setHome(isHome, at: pool.now())
-        if isLoggedIn { write(.notePreferred(isHome)) }
+        if current != nil { write(.notePreferred(isHome)) }
         perform()
     }
 
     /// There is something in the outbox.
     func handleOutput() {
+        policy.noteSent(at: pool.now())
+        drain()
+        perform()
+    }
+
+    /// The connection will be needed: keep it, or make it.
+    func prepare() {
         policy.noteUsed(at: pool.now())
-        if isLoggedIn { drain() }
         perform()
     }
 
@@ -55,12 +71,10 @@ final class RegionWorker {
     }
 
     func shutDown(reason: String) {
-        let wasLoggedIn = isLoggedIn
+        let wasLoggedIn = current != nil
         isShutDown = true
-        isLoggedIn = false
-        dialNumber += 1
         timer?.cancel()
-        channel.take()?.close(promise: nil)
+        closeAll()
         if wasLoggedIn { pool.onEvent(.disconnected(region: region.id, reason: reason)) }
     }
 
@@ -73,9 +87,11 @@ final class RegionWorker {
             switch action {
             case .dial(let attempt): dial(attempt)
             case .ping(let id): write(.ping(id))
+            case .checkKernel: checkKernel()
             case .close(let reason): end(Self.text(reason))
             }
         }
+        tellReachability()
         schedule()
     }
 
@@ -101,33 +117,35 @@ final class RegionWorker {
     // MARK: Dialling
 
     private func dial(_ attempt: Int) {
-        dialNumber += 1
-        dialledAt = pool.now()
         guard !region.nodes.isEmpty else { return end("\(RelayDialError.noNodes)") }
+        dialNumber += 1
         let index = attempt % region.nodes.count
         let node = region.nodes[index]
         let number = dialNumber
+        dials[number] = Dial(node: node, startedAt: pool.now())
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        dialer.connect(to: node).hop(to: eventLoop).whenComplete {
-            result in
-            bound.value.finishDial(result, to: node, isIdeal: index == 0, number: number)
+        dialer.connect(to: node).hop(to: eventLoop).whenComplete { result in
+            bound.value.finishDial(result, isIdeal: index == 0, number: number)
         }
     }
 
     private func finishDial(
-        _ result: Result<any Channel, any Error>, to node: RelayMap.Node, isIdeal: Bool, number: Int
+        _ result: Result<any Channel, any Error>, isIdeal: Bool, number: Int
     ) {
-        guard number == dialNumber, !isShutDown else {
+        guard let node = dials[number]?.node else {
             if case .success(let channel) = result { channel.close(promise: nil) }
             return
         }
         do {
             let channel = try result.get()
-            self.channel = channel
-            let request = UpgradeRequest(
+            dials[number]?.channel = channel
+            let relayKey = pool.fastStartKey(of: node)
+            dials[number]?.isFast = relayKey != nil
+            var request = UpgradeRequest(
                 host: node.hostName, idealNode: isIdeal ? nil : region.nodes.first?.name)
+            request.isFastStart = relayKey != nil
             let handler = RelayClientHandler(
-                region: region.id, nodeKey: pool.nodeKey, request: request
+                region: region.id, nodeKey: pool.nodeKey, request: request, relayKey: relayKey
             ) { [weak self] signal in self?.handle(signal, number) }
             let pipeline = channel.pipeline.syncOperations
             if let security = try dialer.securityHandler(for: node) {
@@ -137,25 +155,44 @@ final class RegionWorker {
             try channel.syncOptions?.setOption(.autoRead, value: true)
             channel.read()
         } catch {
-            end("\(node.hostName): \(error)")
-            perform()
+            fail(number, "\(error)")
         }
+    }
+
+    /// One of the dials came to nothing.
+    private func fail(_ number: Int, _ reason: String) {
+        guard let dial = dials.removeValue(forKey: number) else { return }
+        dial.channel?.close(promise: nil)
+        let text = "\(dial.node.hostName): \(reason)"
+        pool.logger.debug("relay region \(region.id): \(text)")
+        if dial.isFast {
+            // Something in between does not like it: once more, as everybody does it.
+            pool.noteFastStartFailed(dial.node)
+            if region.nodes.count == 1 { policy.forgiveFailure() }
+        }
+        policy.noteDialFailed(at: pool.now(), random: &random)
+        if dials.isEmpty { pool.onEvent(.disconnected(region: region.id, reason: text)) }
+        perform()
+    }
+
+    private func tellReachability() {
+        guard policy.isUnreachable != isUnreachable else { return }
+        isUnreachable = policy.isUnreachable
+        pool.noteReachable(region.id, !isUnreachable)
+        if isUnreachable { pool.onEvent(.unreachable(region: region.id)) }
     }
 
     // MARK: What the connection says
 
     private func handle(_ signal: RelayClientHandler.Signal, _ number: Int) {
-        guard number == dialNumber else { return }
         let now = pool.now()
         switch signal {
-        case .loggedIn:
-            isLoggedIn = true
-            policy.noteConnected(at: now)
-            pool.onEvent(.connected(region: region.id, latency: now - dialledAt))
-            if isHome { write(.notePreferred(true)) }
-            pool.dropStale(region.id, at: now)
-            drain()
+        case .loggedIn(let key): logIn(number, key, at: now)
+        case .ended(let reason) where number == current?.number:
+            end(reason)
             perform()
+        case .ended(let reason): fail(number, reason)
+        case _ where number != current?.number: break
         case .packets(let batch):
             policy.noteHeard(at: now)
             policy.noteUsed(at: now)
@@ -165,10 +202,24 @@ final class RegionWorker {
             policy.noteHeard(at: now)
             handle(message, at: now)
         case .writable: drain()
-        case .ended(let reason):
-            end(reason)
-            perform()
         }
+    }
+
+    /// The first node to let us in is the one that is used.
+    private func logIn(_ number: Int, _ key: RelayKey, at now: MonotonicInstant) {
+        guard let dial = dials.removeValue(forKey: number), let channel = dial.channel else {
+            return
+        }
+        closeAll()
+        current = (number, channel)
+        pool.noteKey(key, of: dial.node)
+        policy.noteConnected(at: now)
+        tellReachability()
+        pool.onEvent(.connected(region: region.id, latency: now - dial.startedAt))
+        if isHome { write(.notePreferred(true)) }
+        pool.dropStale(region.id, at: now)
+        drain()
+        perform()
     }
 
     private func handle(_ message: ServerMessage, at now: MonotonicInstant) {
@@ -187,26 +238,47 @@ final class RegionWorker {
         }
     }
 
-    /// The connection is over, or never came to be.
+    /// The connection is over, or none came to be.
     private func end(_ reason: String) {
-        dialNumber += 1
-        isLoggedIn = false
-        let channel = self.channel.take()
         policy.noteDisconnected(at: pool.now(), random: &random)
-        channel?.close(promise: nil)
+        closeAll()
         pool.resetAnnouncement(region.id)
         pool.logger.debug("relay region \(region.id): \(reason)")
         pool.onEvent(.disconnected(region: region.id, reason: reason))
     }
 
+    private func closeAll() {
+        let channels = dials.sorted { $0.key < $1.key }.compactMap(\.value.channel)
+        dials = [:]
+        current.take()?.channel.close(promise: nil)
+        for channel in channels { channel.close(promise: nil) }
+    }
+
+    /// Asks our kernel when it last heard from the relay's.
+    private func checkKernel() {
+        guard let current, let provider = current.channel as? any SocketOptionProvider else {
+            return policy.noteKernelAlive(false, at: pool.now())
+        }
+        let limit = UInt32(pool.configuration.suspicionDelay.count / 1_000_000)
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        provider.getTCPInfo().hop(to: eventLoop).whenComplete { result in
+            let worker = bound.value
+            guard worker.current?.number == current.number else { return }
+            // Without the kernel's word it is dead.
+            let isAlive = (try? result.get()).map { $0.tcpi_last_ack_recv <= limit } ?? false
+            worker.policy.noteKernelAlive(isAlive, at: worker.pool.now())
+            worker.perform()
+        }
+    }
+
     // MARK: Writing
 
     private func write(_ message: ClientMessage) {
-        channel?.writeAndFlush(ByteBuffer(bytes: message.frame), promise: nil)
+        current?.channel.writeAndFlush(ByteBuffer(bytes: message.frame), promise: nil)
     }
 
     private func drain() {
-        guard let channel, isLoggedIn else { return }
+        guard let channel = current?.channel else { return }
         var hasWritten = false
         while channel.isWritable, let chunk = pool.popOutput(region.id) {
             channel.write(chunk, promise: nil)

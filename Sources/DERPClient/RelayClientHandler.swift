@@ -20,6 +20,8 @@ package final class RelayClientHandler: ChannelInboundHandler {
     }
 
     private enum Phase {
+        /// DERP is to come at once, but who does not know that answers in HTTP.
+        case startingFast
         case awaitingUpgrade(UpgradeResponseParser)
         case awaitingServerKey
         case awaitingServerInfo(RelayKey)
@@ -31,6 +33,8 @@ package final class RelayClientHandler: ChannelInboundHandler {
     private let nodeKey: PrivateKey<NodeKind>
     private let request: UpgradeRequest
     private let info: ClientInfo
+    /// Known from an earlier connection: the login goes out with the request.
+    private let relayKey: RelayKey?
     private let signal: (Signal) -> Void
     private var phase = Phase.awaitingUpgrade(UpgradeResponseParser())
     private var splitter = FrameSplitter(limits: .client)
@@ -39,18 +43,30 @@ package final class RelayClientHandler: ChannelInboundHandler {
 
     package init(
         region: Int, nodeKey: PrivateKey<NodeKind>, request: UpgradeRequest,
-        info: ClientInfo = ClientInfo(), signal: @escaping (Signal) -> Void
+        info: ClientInfo = ClientInfo(), relayKey: RelayKey? = nil,
+        signal: @escaping (Signal) -> Void
     ) {
         self.region = region
         self.nodeKey = nodeKey
         self.request = request
         self.info = info
+        self.relayKey = relayKey
+        if relayKey != nil { phase = .startingFast }
         self.signal = signal
         batch = RelayPacketBatch(region: region, bytes: [], packets: [])
     }
 
     package func handlerAdded(context: ChannelHandlerContext) {
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: request.bytes)), promise: nil)
+        var bytes = request.bytes
+        if let relayKey {
+            do { bytes += try login(to: relayKey) } catch { return fail("\(error)", context) }
+        }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
+    }
+
+    private func login(to relay: RelayKey) throws(FrameError) -> [UInt8] {
+        var random = SecureRandom()
+        return try info.frame(from: nodeKey, to: relay, random: &random)
     }
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -88,6 +104,12 @@ package final class RelayClientHandler: ChannelInboundHandler {
     private func readUpgrade(
         _ buffer: ByteBuffer, _ offset: inout Int
     ) throws(UpgradeResponseParser.Failure) -> Bool {
+        if case .startingFast = phase {
+            guard let first = buffer.readableBytesView.first else { return false }
+            phase =
+                first == FrameType.serverKey.rawValue
+                ? .awaitingServerKey : .awaitingUpgrade(UpgradeResponseParser())
+        }
         guard case .awaitingUpgrade(var parser) = phase else { return true }
         guard try parser.read(buffer.readableBytesSpan, from: &offset) else {
             phase = .awaitingUpgrade(parser)
@@ -119,13 +141,16 @@ package final class RelayClientHandler: ChannelInboundHandler {
         _ type: FrameType, _ payload: RawSpan, _ context: ChannelHandlerContext
     ) throws(FrameError) {
         switch phase {
-        case .awaitingUpgrade, .ended: return
+        case .startingFast, .awaitingUpgrade, .ended: return
         case .awaitingServerKey:
             guard type == .serverKey else { throw .malformed(type) }
             let relay = try ServerKeyFrame.parse(payload)
-            var random = SecureRandom()
-            let login = try info.frame(from: nodeKey, to: relay, random: &random)
-            context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: login)), promise: nil)
+            if relayKey == nil {
+                let bytes = try login(to: relay)
+                context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
+            } else if relay != relayKey {
+                throw .notAuthentic(.serverKey)
+            }
             phase = .awaitingServerInfo(relay)
         case .awaitingServerInfo(let relay):
             guard type == .serverInfo else { throw .malformed(type) }

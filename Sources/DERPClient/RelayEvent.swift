@@ -21,6 +21,9 @@ package enum RelayEvent: Hashable, Sendable {
     /// The connection ended, or an attempt failed; the reason is for people. The pool reconnects
     /// by itself unless the region is idle and not home.
     case disconnected(region: Int, reason: String)
+    /// No relay of the region lets us in. Until `connected`, packets for it go through home, where the
+    /// peer may be found as well.
+    case unreachable(region: Int)
     /// The peer left this relay, or is not connected to it.
     case peerGone(region: Int, NodeKey, PeerGoneReason)
     /// Round trip of a ping through the established connection.

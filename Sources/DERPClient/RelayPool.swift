@@ -29,6 +29,19 @@ package final class RelayPool: Sendable {
         /// One for each region of the map.
         var outboxes: [Int: Outbox] = [:]
         var statistics = Statistics()
+        var home: Int?
+        /// Regions that let nobody in.
+        var unreachable: Set<Int> = []
+        /// Keys that relays proved over TLS; nil where a fast start has failed.
+        var relayKeys: [RelayMap.Node: RelayKey?] = [:]
+
+        /// Where to send what is for a region.
+        func detour(_ region: Int) -> Int {
+            guard unreachable.contains(region), let home, !unreachable.contains(home) else {
+                return region
+            }
+            return home
+        }
     }
     /// Confined to the event loop.
     private struct Workers {
@@ -68,6 +81,7 @@ package final class RelayPool: Sendable {
     package func update(map: RelayMap) {
         shared.withLock { shared in
             shared.outboxes = shared.outboxes.filter { map.regions[$0.key] != nil }
+            shared.unreachable.formIntersection(map.regions.keys)
             for id in map.regions.keys where shared.outboxes[id] == nil {
                 shared.outboxes[id] = Outbox()
             }
@@ -90,6 +104,7 @@ package final class RelayPool: Sendable {
 
     /// Connects to the region for good, and tells it and the former one. Nil: no home.
     package func setHome(region: Int?) {
+        shared.withLock { $0.home = region }
         onLoop { _, workers in
             workers.home = region
             for id in workers.byRegion.keys.sorted() where id != region {
@@ -101,14 +116,15 @@ package final class RelayPool: Sendable {
 
     /// Queues a packet of at most 64 KiB for a peer's relay. The oldest packets are dropped, and
     /// counted, when the relay does not keep up.
-    package func send(region: Int, to peer: NodeKey, packet: RawSpan) {
+    package func send(region named: Int, to peer: NodeKey, packet: RawSpan) {
         let now = now()
-        let isNews = shared.withLock { shared in
+        let (region, isNews) = shared.withLock { shared -> (Int, Bool) in
+            let region = shared.detour(named)
             guard packet.byteCount <= DERPSizes.packetMax,
                 var outbox = shared.outboxes[region].take()
             else {
                 shared.statistics.packetsRefused += 1
-                return false
+                return (region, false)
             }
             shared.statistics.packetsSent += 1
             shared.statistics.packetsDropped += outbox.append(
@@ -116,13 +132,18 @@ package final class RelayPool: Sendable {
             let isNews = !outbox.isAnnounced
             outbox.isAnnounced = true
             shared.outboxes[region] = outbox
-            return isNews
+            return (region, isNews)
         }
         if isNews { onLoop { _, workers in workers.byRegion[region]?.handleOutput() } }
     }
 
     package func send(region: Int, to peer: NodeKey, packet: [UInt8]) {
         unsafe send(region: region, to: peer, packet: packet.span.bytes)
+    }
+
+    /// Connects to the region, or keeps the connection, because packets for it may come soon.
+    package func prepare(region: Int) {
+        onLoop { _, workers in workers.byRegion[region]?.prepare() }
     }
 
     /// After a change of links: what does not answer a ping within three seconds is dialled again.
@@ -172,6 +193,34 @@ package final class RelayPool: Sendable {
     /// The connection is gone: the next packet shall announce itself, to have it made again.
     func resetAnnouncement(_ region: Int) {
         shared.withLock { $0.outboxes[region]?.isAnnounced = false }
+    }
+
+    func noteReachable(_ region: Int, _ isReachable: Bool) {
+        shared.withLock { shared in
+            if isReachable {
+                shared.unreachable.remove(region)
+            } else {
+                shared.unreachable.insert(region)
+            }
+        }
+    }
+
+    /// The key of a relay with which a login can begin before the relay has said a word.
+    func fastStartKey(of node: RelayMap.Node) -> RelayKey? {
+        shared.withLock { $0.relayKeys[node] ?? nil }
+    }
+
+    func noteKey(_ key: RelayKey, of node: RelayMap.Node) {
+        guard !node.isPlainHTTP else { return }
+        shared.withLock { shared in
+            // Maps change, but not a thousand times.
+            guard shared.relayKeys.count < 1_024, shared.relayKeys[node] == nil else { return }
+            shared.relayKeys[node] = key
+        }
+    }
+
+    func noteFastStartFailed(_ node: RelayMap.Node) {
+        shared.withLock { $0.relayKeys[node] = .some(nil) }
     }
 
     func dropStale(_ region: Int, at now: MonotonicInstant) {

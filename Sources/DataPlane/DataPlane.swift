@@ -27,12 +27,19 @@ package final class DataPlane: Sendable {
         package var ipv6: UDPSocket?
         /// Peers may be on this very machine: for tests.
         package var acceptsLoopback: Bool
+        /// The mark of the sockets above, for those that are opened later.
+        package var socketMark: UInt32
+        /// Tries many ports where a NAT gives each destination one of its own.
+        package var searchesHardNAT: Bool
 
         package init(
             discoKey: PrivateKey<DiscoKind>, tun: consuming TunDevice?,
-            ipv4: consuming UDPSocket?, ipv6: consuming UDPSocket?, acceptsLoopback: Bool = false
+            ipv4: consuming UDPSocket?, ipv6: consuming UDPSocket?,
+            acceptsLoopback: Bool = false, socketMark: UInt32 = 0, searchesHardNAT: Bool = true
         ) {
             self.acceptsLoopback = acceptsLoopback
+            self.socketMark = socketMark
+            self.searchesHardNAT = searchesHardNAT
             self.discoKey = discoKey
             self.tun = tun
             self.ipv4 = ipv4
@@ -105,6 +112,11 @@ package final class DataPlane: Sendable {
 
     /// How this machine is connected.
     package func setLinks(_ links: LinkSummary) { mailbox.put { $0.links = links } }
+
+    /// Endpoints that gateways forward to this node's sockets.
+    package func setPortMappedEndpoints(_ endpoints: [Endpoint]) {
+        mailbox.put { $0.portMappedEndpoints = endpoints }
+    }
 
     /// Nothing that was known about paths holds any more. Set the new addresses before.
     package func handleLinkChange() { mailbox.put { $0.didLinkChange = true } }

@@ -10,6 +10,7 @@ final class Mailbox: Sendable {
         var configuration: TunnelConfiguration?
         var serverClock: ServerClock?
         var links: LinkSummary?
+        var portMappedEndpoints: [Endpoint]?
         var didLinkChange = false
         var peersGone: [(peer: NodeKey, region: Int)] = []
         var relayLatencies: [(region: Int, roundTrip: Nanoseconds)] = []

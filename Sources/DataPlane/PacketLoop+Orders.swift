@@ -21,6 +21,10 @@ extension PacketLoop {
             self.links = links
             applyLocalEndpoints()
         }
+        if let endpoints = mail.portMappedEndpoints {
+            portMappedEndpoints = endpoints
+            paths.setPortMappedEndpoints(endpoints, at: now)
+        }
         if mail.didLinkChange {
             paths.handleLinkChange(at: now)
             netReport.handleLinkChange(at: now)
@@ -48,7 +52,11 @@ extension PacketLoop {
                     acceptsLoopback: acceptsLoopback,
                     tunnelPrefixes: [.tunnelIPv6]),
                 random: SecureRandom())
+            sideSockets.closeAll()
+            paths.setHardNAT(isEnabled: searchesHardNAT)
+            applySTUNServers()
             applyLocalEndpoints()
+            paths.setPortMappedEndpoints(portMappedEndpoints, at: now)
             if let report = netReport.lastReport { apply(report) }
         }
         filter.install(configuration.filter)
@@ -62,13 +70,25 @@ extension PacketLoop {
     private mutating func apply(_ regions: [RelayRegion], isUp: Bool) {
         let isKnown = regions == relayRegions
         relayRegions = regions
-        if !isKnown { netReport.setRegions(regions) }
+        if !isKnown {
+            netReport.setRegions(regions)
+            applySTUNServers()
+        }
         let canMeasure = regions.contains { region in
             region.nodes.contains { $0.stunPort != nil && ($0.ipv4 != nil || $0.ipv6 != nil) }
         }
         guard isUp, canMeasure else { return netReport.stopRefreshing() }
         netReport.startRefreshing(at: now)
         if !isKnown { netReport.handleLinkChange(at: now) }
+    }
+
+    private mutating func applySTUNServers() {
+        let nodes = relayRegions.filter(\.isMeasured).flatMap(\.nodes)
+        paths.setSTUNServers(
+            nodes.compactMap { node in
+                guard let address = node.ipv4, let port = node.stunPort else { return nil }
+                return Endpoint(.v4(address), port: port)
+            })
     }
 
     /// Those of the configuration, and those set by hand that it does not have.

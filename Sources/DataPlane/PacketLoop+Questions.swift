@@ -126,7 +126,7 @@ extension PacketLoop {
         var list: [(name: String, value: Int64)] = [
             ("tun-packets", counters.tunPackets), ("udp-datagrams", counters.udpDatagrams),
             ("relayed-packets", counters.relayedPackets), ("no-peer", counters.noPeer),
-            ("no-path", counters.noPath), ("not-sent", counters.notSent),
+            ("no-path", counters.noPath), ("not-sent", counters.notSent + sideSockets.notSent),
             ("not-delivered", counters.notDelivered), ("too-big", counters.tooBig),
             ("unknown-datagrams", counters.unknownDatagrams),
             ("truncated-datagrams", counters.truncatedDatagrams),

@@ -29,18 +29,22 @@ extension PacketLoop {
     }
 
     /// Serves a batch; returns whether there was anything in it.
-    private mutating func takeDatagrams(_ batch: inout PacketBatch) -> Bool {
+    mutating func takeDatagrams(
+        _ batch: inout PacketBatch, by socket: LocalSocket = .main
+    ) -> Bool {
         guard batch.count > 0 else { return false }
         counters.udpDatagrams += Int64(batch.count)
         counters.truncatedDatagrams += Int64(batch.truncatedCount)
-        for index in 0..<batch.count { takeDatagram(&batch, at: index) }
+        for index in 0..<batch.count { takeDatagram(&batch, at: index, by: socket) }
         deliver(batch)
         batch.removeAll()
         return true
     }
 
     /// Leaves the inner packet for TUN in the slot, or nothing.
-    private mutating func takeDatagram(_ batch: inout PacketBatch, at index: Int) {
+    private mutating func takeDatagram(
+        _ batch: inout PacketBatch, at index: Int, by socket: LocalSocket
+    ) {
         guard let source = inward(batch.endpoint(at: index)) else { return batch.drop(at: index) }
         switch classify(batch.payload(at: index)) {
         case .wireGuard:
@@ -54,7 +58,11 @@ extension PacketLoop {
             let start = range.lowerBound + inner.lowerBound
             batch.setPayload(start..<start + inner.count, at: index)
         case .disco:
-            paths.handleDisco(batch.payload(at: index), from: .direct(source), at: now)
+            paths.handleDisco(
+                batch.payload(at: index), from: .direct(source), by: socket, at: now)
+            batch.drop(at: index)
+        case .stun where !socket.isMain:
+            paths.handleSTUN(batch.payload(at: index), by: socket, at: now)
             batch.drop(at: index)
         case .stun:
             netReport.handleResponse(batch.payload(at: index), at: now)

@@ -43,7 +43,8 @@ extension PacketLoop {
             batch.setPayload(message, at: index)
             let way = way(to: peer.number, byteCount: message.count)
             sendByRelay(batch.payload(at: index), way)
-            batch.setEndpoint(outward(way.direct), at: index)
+            let direct = sendAside(batch.payload(at: index), to: way.direct)
+            batch.setEndpoint(outward(direct), at: index)
         case .staged:
             // The search for a path need not wait for the handshake.
             _ = way(to: peer.number, byteCount: 0)
@@ -112,7 +113,8 @@ extension PacketLoop {
             scratch.setPayload(transmit.range, at: index)
             let way = way(of: transmit.destination, byteCount: transmit.range.count)
             sendByRelay(scratch.payload(at: index), way)
-            scratch.setEndpoint(outward(way.direct), at: index)
+            let direct = sendAside(scratch.payload(at: index), to: way.direct)
+            scratch.setEndpoint(outward(direct), at: index)
             if way.isNone, !transmit.isData, case .peer(let peer) = transmit.destination {
                 wireGuard.noteNotSent(to: peer)
             }
@@ -134,6 +136,8 @@ extension PacketLoop {
         while true {
             while let transmit = paths.pollTransmit() {
                 switch transmit.destination {
+                case .udp(let endpoint) where !transmit.socket.isMain:
+                    sendAside(transmit.bytes, to: endpoint, by: transmit.socket)
                 case .udp(let endpoint): send(transmit.bytes, to: endpoint)
                 case .relay(let region, let node):
                     unsafe relaySender?(region, node, transmit.bytes.span.bytes)
@@ -142,6 +146,7 @@ extension PacketLoop {
             guard let event = paths.pollEvent() else { break }
             handle(event)
         }
+        closeSideSockets()
         flushScratch()
     }
 
@@ -173,7 +178,8 @@ extension PacketLoop {
             scratch.setPayload(message, at: index)
             let way = way(to: peer.number, byteCount: message.count)
             sendByRelay(scratch.payload(at: index), way)
-            scratch.setEndpoint(outward(way.direct), at: index)
+            let direct = sendAside(scratch.payload(at: index), to: way.direct)
+            scratch.setEndpoint(outward(direct), at: index)
         } else {
             scratch.drop(at: index)
         }

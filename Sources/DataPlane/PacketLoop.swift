@@ -22,6 +22,8 @@ struct PacketLoop: ~Copyable {
         static var tun: UInt64 { 1 }
         static var ipv4: UInt64 { 2 }
         static var ipv6: UInt64 { 3 }
+        static var firstSide: UInt64 { 16 }
+        static func side(_ socket: LocalSocket) -> UInt64 { firstSide + UInt64(socket.number) }
         /// The first of the probe sockets.
         static var probes: UInt64 { 1 << 32 }
     }
@@ -44,6 +46,10 @@ struct PacketLoop: ~Copyable {
     let ipv6Port: UInt16?
     let hasTun: Bool
     let acceptsLoopback: Bool
+    /// For paths through hard NATs; none on most nodes.
+    var sideSockets = SideSockets()
+    let socketMark: UInt32
+    let searchesHardNAT: Bool
 
     let discoKey: PrivateKey<DiscoKind>
     var wireGuard: WireGuardDevice
@@ -60,6 +66,7 @@ struct PacketLoop: ~Copyable {
 
     var serverClock = ServerClock()
     var links = LinkSummary(addresses: [], families: [])
+    var portMappedEndpoints: [Endpoint] = []
     var ownAddresses: [IPPrefix] = []
     /// Set by hand through `wg`, beside the peers of the configuration.
     var plainPeers: [NodeKey: PlainPeer] = [:]
@@ -95,6 +102,8 @@ struct PacketLoop: ~Copyable {
         ipv6Port = setup.ipv6?.port
         hasTun = setup.tun != nil
         acceptsLoopback = setup.acceptsLoopback
+        socketMark = setup.socketMark
+        searchesHardNAT = setup.searchesHardNAT
         tun = setup.tun.take()
         ipv4 = setup.ipv4.take()
         ipv6 = setup.ipv6.take()
@@ -121,7 +130,8 @@ struct PacketLoop: ~Copyable {
                 case Token.tun: try readTun(&batch)
                 case Token.ipv4: try readIPv4(&batch)
                 case Token.probes...: try readProbe(Int(poller[index].token - Token.probes), &batch)
-                default: try readIPv6(&batch)
+                case Token.ipv6: try readIPv6(&batch)
+                case let token: try readAside(token, &batch)
                 }
             }
             serveEngines()

@@ -41,6 +41,7 @@ extension DiscoMessage {
         case 9:
             let generation: UInt32 = try body.readBigEndian()
             return .allocateRelayResponse(generation: generation, try RelayEndpoint(&body))
+        case HardNATMessage.typeNumber: return try HardNATMessage(&body).map { .hardNAT($0) }
         default: return nil
         }
     }
@@ -80,6 +81,7 @@ extension DiscoMessage {
         case .allocateRelayResponse(let generation, let endpoint):
             bytes.appendBigEndian(generation)
             bytes.append(endpoint)
+        case .hardNAT(let message): bytes.append(message)
         }
         if padding > 0 { bytes.append(contentsOf: repeatElement(0, count: padding)) }
         return bytes
@@ -96,6 +98,7 @@ extension DiscoMessage {
         case .callMeMaybeVia: 7
         case .allocateRelayRequest: 8
         case .allocateRelayResponse: 9
+        case .hardNAT: HardNATMessage.typeNumber
         }
     }
 }

@@ -26,6 +26,7 @@ package struct PingID: Hashable, Sendable, BitwiseCopyable {
 /// | 4–6 | bind to a peer relay: request, challenge, answer | `RelayBinding` |
 /// | 7 | CallMeMaybeVia | `RelayEndpoint` |
 /// | 8, 9 | allocate a peer relay: request, response | see the cases |
+/// | 0xB1 | only among Skein nodes: meet through a hard NAT | `HardNATMessage` |
 ///
 /// Bytes behind a known body belong to later versions of it and are passed over.
 package enum DiscoMessage: Equatable, Sendable {
@@ -39,6 +40,7 @@ package enum DiscoMessage: Equatable, Sendable {
     case callMeMaybeVia(RelayEndpoint)
     case allocateRelayRequest(clients: [DiscoKey], generation: UInt32)
     case allocateRelayResponse(generation: UInt32, RelayEndpoint)
+    case hardNAT(HardNATMessage)
 
     /// What messages 4 to 6 say.
     package struct RelayBinding: Equatable, Sendable {

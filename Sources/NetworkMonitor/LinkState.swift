@@ -21,14 +21,19 @@ package struct LinkState: Equatable, Sendable {
     /// The interface of the best default route.
     package var defaultInterfaceV4: String?
     package var defaultInterfaceV6: String?
+    /// The router of the best default route, where it has one.
+    package var gatewayV4: IPAddress?
+    package var gatewayV6: IPAddress?
 
     package init(
         addresses: [Address] = [], defaultInterfaceV4: String? = nil,
-        defaultInterfaceV6: String? = nil
+        defaultInterfaceV6: String? = nil, gatewayV4: IPAddress? = nil, gatewayV6: IPAddress? = nil
     ) {
         self.addresses = addresses
         self.defaultInterfaceV4 = defaultInterfaceV4
         self.defaultInterfaceV6 = defaultInterfaceV6
+        self.gatewayV4 = gatewayV4
+        self.gatewayV6 = gatewayV6
     }
 
     package var hasDefaultRouteV4: Bool { defaultInterfaceV4 != nil }

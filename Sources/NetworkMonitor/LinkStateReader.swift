@@ -28,10 +28,14 @@ struct LinkStateReader: ~Copyable {
         for family in AddressFamily.allCases {
             do throws(SystemError) {
                 state.addresses += try addresses(family, links)
-                let interface = try defaultInterface(family, links)
+                let route = try defaultRoute(family, links)
                 switch family {
-                case .v4: state.defaultInterfaceV4 = interface
-                case .v6: state.defaultInterfaceV6 = interface
+                case .v4:
+                    state.defaultInterfaceV4 = route?.interface
+                    state.gatewayV4 = route?.gateway
+                case .v6:
+                    state.defaultInterfaceV6 = route?.interface
+                    state.gatewayV6 = route?.gateway
                 }
             } catch {
                 // Without IPv6 in the kernel its tables cannot be asked for.
@@ -58,10 +62,10 @@ struct LinkStateReader: ~Copyable {
         return found
     }
 
-    private mutating func defaultInterface(
+    private mutating func defaultRoute(
         _ family: AddressFamily, _ links: [UInt32: Link]
-    ) throws(SystemError) -> String? {
-        var best: (metric: UInt32, name: String)?
+    ) throws(SystemError) -> (interface: String, gateway: IPAddress?)? {
+        var best: (metric: UInt32, name: String, gateway: IPAddress?)?
         let request = Route.dumpRequest(family, table: Route.mainTable)
         try socket.dump("list IP\(family) routes", request) {
             best = nil
@@ -71,10 +75,10 @@ struct LinkStateReader: ~Copyable {
                 route.table == Route.mainTable, route.destination == family.everything,
                 let index = route.linkIndex, let link = links[index]
             else { return }
-            if best.map({ (route.metric, link.name) < $0 }) ?? true {
-                best = (route.metric, link.name)
+            if best.map({ (route.metric, link.name) < ($0.metric, $0.name) }) ?? true {
+                best = (route.metric, link.name, route.gateway)
             }
         }
-        return best?.name
+        return best.map { ($0.name, $0.gateway) }
     }
 }

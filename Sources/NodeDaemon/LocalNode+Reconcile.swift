@@ -28,6 +28,7 @@ extension LocalNode {
         reconcileRelays(isUp: isUp)
         reconcileTunnel(desired, key: isUp ? stored.nodeKey : nil)
         reconcileRouter(desired)
+        reconcilePortMapping()
         applied.configuration = desired
     }
 

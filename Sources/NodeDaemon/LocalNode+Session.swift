@@ -10,6 +10,7 @@ import NetTypes
 import NetworkMonitor
 import NodeCore
 import PathEngine
+import PortMapping
 
 /// How a login is to be done.
 struct LoginIntent: Sendable {
@@ -233,6 +234,7 @@ extension LocalNode {
                 switch endpoint.kind {
                 case .local: .local
                 case .reflexive: .stun
+                case .portMapped: .portMapped
                 case .reflexiveAddressLocalPort: .stunWithLocalPort
                 }
             })
@@ -346,6 +348,10 @@ extension LocalNode {
         info.preferredDERP = homeRelay ?? 0
         guard let report else { return info }
         info.mappingVariesByDestination = report.mappingVariesByDestination
+        if !portMapping.endpoints.isEmpty { info.hasPortMapping = true }
+        info.speaksUPnP = portMapping.upnp
+        info.speaksNATPMP = portMapping.natPMP
+        info.speaksPCP = portMapping.pcp
         info.isUDPWorking = report.hasUDP
         info.isIPv6Working = report.hasIPv6
         info.hasSystemIPv6 = link.hasDefaultRouteV6

@@ -8,6 +8,7 @@ import NetTypes
 import NetworkMonitor
 import NodeCore
 import PathEngine
+import PortMapping
 
 extension LocalNode {
     func status(peers includesPeers: Bool) async -> Status {
@@ -112,6 +113,13 @@ extension LocalNode {
         result.nat = report.nat
         result.isFilteringBound = report.evidence?.isFilteringBound ?? false
         result.nat64Prefix = nat64?.description
+        result.upnp = portMapping.upnp
+        result.natPMP = portMapping.natPMP
+        result.pcp = portMapping.pcp
+        for mapping in portMapping.mappings where mapping.isReachable {
+            result.portMappings["\(mapping.external)"] =
+                Int(mapping.lifetime.count / 1_000_000_000)
+        }
         for (id, region) in map.derpMap.regions ?? [:] {
             result.regions[id] = .init(code: region.code, name: region.name)
         }

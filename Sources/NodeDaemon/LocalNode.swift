@@ -12,6 +12,8 @@ import NetTypes
 import NetworkMonitor
 import NodeCore
 import PathEngine
+import PortMapper
+import PortMapping
 
 /// A machine's membership in a network: owns what is known (preferences, keys, network map, links)
 /// and derives from it what the tunnel, the router and the relay connections are to be.
@@ -24,6 +26,10 @@ actor LocalNode {
     struct Parts: Sendable {
         var files: StateFiles
         var dataPlane: DataPlane
+        /// Of the sockets for peers.
+        var ports: (ipv4: UInt16?, ipv6: UInt16?)
+        /// Nil where the system gives it no thread.
+        var portMapper: PortMapper?
         /// Nil without a TUN interface: there is nothing to route then.
         var interfaceName: String?
         var group: any EventLoopGroup
@@ -68,10 +74,13 @@ actor LocalNode {
     var nat64Task: Task<Void, Never>?
     var ownEndpoints: [OwnEndpoint] = []
     var report: NetReport?
+    var portMapping = PortMappingStatus()
 
     var applied = Applied()
     var relays: (key: NodeKey, pool: RelayPool)?
     var relayLatencies: [Int: Nanoseconds] = [:]
+    /// Regions that let nobody in when they were last tried.
+    var unreachableRelays: Set<Int> = []
     var resolvedNames: [String: ResolvedName] = [:]
     var nameTask: Task<Void, Never>?
     var namesAskedAt: MonotonicInstant?
@@ -92,6 +101,7 @@ actor LocalNode {
         var tunnelKey: NodeKey?
         var relayMap = RelayMap()
         var relayRegions: [RelayRegion] = []
+        var isPortMappingOn: Bool?
         var isTunnelConfigured = false
     }
 
@@ -175,6 +185,8 @@ actor LocalNode {
     /// Undoes everything that was done to this machine.
     func end() async {
         isEnding = true
+        // In the background of the rest.
+        parts.portMapper?.beginStopping()
         await endSession()
         saveMap(force: true)
         // Not waited for: the system's resolver cannot be interrupted, and may take half a minute.
@@ -185,6 +197,7 @@ actor LocalNode {
         relays = nil
         router?.removeAll()
         parts.dataPlane.stop()
+        parts.portMapper?.stop()
         bus.close()
     }
 
@@ -194,6 +207,7 @@ actor LocalNode {
         let state = event.state
         link = state
         applyLinks()
+        tellPortMapper()
         switch event.reason {
         case .started: return discoverNAT64()
         case .failed(let error):
@@ -247,6 +261,7 @@ actor LocalNode {
         case .connected(let region, let latency):
             relayLatencies[region] = latency
             parts.dataPlane.note(relayLatency: latency, region: region)
+            noteRelay(region, isReachable: true)
             if region == homeRelay { set(.relay, nil) }
         case .disconnected(let region, let reason):
             logger.info(
@@ -254,6 +269,7 @@ actor LocalNode {
             if region == homeRelay, prefs.wantsRunning {
                 set(.relay, "not connected to the home relay \(relayCode(region)): \(reason)")
             }
+        case .unreachable(let region): noteRelay(region, isReachable: false)
         case .latency(let region, let latency):
             relayLatencies[region] = latency
             parts.dataPlane.note(relayLatency: latency, region: region)
@@ -264,11 +280,41 @@ actor LocalNode {
         }
     }
 
-    /// The home relay: what was measured, or the first of the map until something was.
+    /// A home that lets nobody in is left at once for the nearest that may; the server is told, so
+    /// that peers follow.
+    private func noteRelay(_ region: Int, isReachable: Bool) {
+        let before = homeRelay
+        if isReachable {
+            unreachableRelays.remove(region)
+        } else {
+            unreachableRelays.insert(region)
+            // With the last one gone, one that has come back is not to be missed.
+            prepareUnreachableRelays()
+        }
+        guard homeRelay != before else { return }
+        logger.info(
+            "home relay changed", metadata: ["home": "\(homeRelay.map(relayCode) ?? "none")"])
+        applyHome()
+        updateSignal?.yield()
+    }
+
+    private func prepareUnreachableRelays() {
+        for region in unreachableRelays.sorted() { relays?.pool.prepare(region: region) }
+    }
+
+    /// The home relay: what was measured, or the first of the map until something was. One that lets
+    /// nobody in is passed over while there are others.
     var homeRelay: Int? {
-        let known = map.derpMap.regions ?? [:]
-        if let home = report?.homeRelay, known[home] != nil { return home }
-        return known.filter { !$0.value.isNeverHome && !$0.value.nodes.isEmpty }.keys.min()
+        let known = (map.derpMap.regions ?? [:]).filter {
+            !$0.value.isNeverHome && !$0.value.nodes.isEmpty
+        }
+        let open = known.filter { !unreachableRelays.contains($0.key) }
+        let usable = open.isEmpty ? known : open
+        if let home = report?.homeRelay, usable[home] != nil { return home }
+        let measured = (report?.latencies ?? []).filter { usable[$0.region] != nil }
+        let nearest = measured.filter { $0.best != nil }
+            .min { ($0.best ?? .zero, $0.region) < ($1.best ?? .zero, $1.region) }
+        return nearest?.region ?? usable.keys.min()
     }
 
     func relayCode(_ region: Int) -> String {
@@ -279,12 +325,15 @@ actor LocalNode {
     /// A key may have run out since the last look, or a map wait to be saved. Returns when to look
     /// again: seldom, because each look wakes the machine and the server tells what matters.
     func tick() -> Duration {
+        // One that comes back is known again, even if nothing is sent to it.
+        prepareUnreachableRelays()
         if let expiry = applied.configuration.nextExpiry, expiry <= now { reconcile() }
         saveMap(force: false)
         if let last = namesAskedAt, BootClock.now() - last >= .seconds(60) { resolveNames() }
         publishChanges()
         releaseMemory()
-        if isMapCurrent, map.selfNode != nil, map != savedMap { return .seconds(10) }
+        let isMapUnsaved = isMapCurrent && map.selfNode != nil && map != savedMap
+        if isMapUnsaved || !unreachableRelays.isEmpty { return .seconds(10) }
         let longest: Int64 = namesAskedAt == nil ? 300 : 60
         guard let expiry = applied.configuration.nextExpiry else { return .seconds(longest) }
         return .seconds(min(max(expiry.unixSeconds - now.unixSeconds + 1, 1), longest))

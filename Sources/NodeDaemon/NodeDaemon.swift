@@ -8,6 +8,8 @@ package import Logging
 import NIOPosix
 import NetTypes
 import NetworkMonitor
+import PortMapper
+import PortMapping
 import ServiceLifecycle
 import TunDevice
 import UDPSocket
@@ -24,16 +26,20 @@ package enum NodeDaemon {
         package var interfaceName: String?
         /// A PEM file with certificates to trust besides the system's.
         package var trustFile: String?
+        /// Whether many ports are tried where a NAT gives each destination one of its own.
+        package var searchesHardNAT: Bool
 
         package init(
             stateFolder: String = "/var/lib/skein", socketPath: String = "/run/skein/skein.sock",
-            port: UInt16? = nil, interfaceName: String? = "skein0", trustFile: String? = nil
+            port: UInt16? = nil, interfaceName: String? = "skein0", trustFile: String? = nil,
+            searchesHardNAT: Bool = true
         ) {
             self.stateFolder = stateFolder
             self.socketPath = socketPath
             self.port = port
             self.interfaceName = interfaceName
             self.trustFile = trustFile
+            self.searchesHardNAT = searchesHardNAT
         }
     }
 
@@ -56,18 +62,25 @@ package enum NodeDaemon {
         }
         let interfaceName = tun?.name
         let port = sockets.port
+        let ports: (ipv4: UInt16?, ipv6: UInt16?) = (port, sockets.ipv6Port)
         let (events, eventSink) = AsyncStream.makeStream(
             of: Event.self, bufferingPolicy: .bufferingNewest(1024))
         let dataPlane = try DataPlane(
             DataPlane.Setup(
                 discoKey: stored.discoKey, tun: tun.take(), ipv4: sockets.ipv4,
-                ipv6: sockets.ipv6),
+                ipv6: sockets.ipv6,
+                socketMark: interfaceName != nil ? SocketMark.bypassingTunnel : 0,
+                searchesHardNAT: configuration.searchesHardNAT),
             logger: logger
         ) { eventSink.yield(.dataPlane($0)) }
+        let portMapper = startPortMapper(
+            stored.portMapping, hasTun: interfaceName != nil, logger: logger
+        ) { eventSink.yield(.portMapping($0)) }
         let router = try interfaceName.map { try KernelRouter(interface: $0) }
         let node = LocalNode(
             parts: LocalNode.Parts(
-                files: files, dataPlane: dataPlane, interfaceName: interfaceName,
+                files: files, dataPlane: dataPlane, ports: ports, portMapper: portMapper,
+                interfaceName: interfaceName,
                 group: group, logger: logger,
                 trust: configuration.trustFile.map { .systemAndFile($0) } ?? .system,
                 relayEvents: { eventSink.yield(.relay($0)) }),
@@ -126,6 +139,22 @@ package enum NodeDaemon {
         case dataPlane(DataPlaneEvent)
         case relay(RelayEvent)
         case link(NetworkMonitor.Event)
+        case portMapping(PortMappingStatus)
+    }
+
+    /// Nil when it cannot be: the node does its work without it.
+    private static func startPortMapper(
+        _ memory: PortMappingMemory, hasTun: Bool, logger: Logger,
+        onChange: @escaping @Sendable (PortMappingStatus) -> Void
+    ) -> PortMapper? {
+        do throws(SystemError) {
+            return try PortMapper(
+                memory: memory, mark: hasTun ? SocketMark.bypassingTunnel : 0, logger: logger,
+                onChange: onChange)
+        } catch {
+            logger.warning("no ports are mapped: \(error)")
+            return nil
+        }
     }
 
     /// One socket for each family, on the same port where that is free.
@@ -133,6 +162,7 @@ package enum NodeDaemon {
         var ipv4: UDPSocket?
         var ipv6: UDPSocket?
         var port: UInt16
+        var ipv6Port: UInt16?
     }
 
     private static func openSockets(
@@ -160,7 +190,8 @@ package enum NodeDaemon {
         } catch {
             throw StateError(description: "\(error)")
         }
-        return Sockets(ipv4: ipv4, ipv6: ipv6, port: port)
+        let ipv6Port = ipv6?.port
+        return Sockets(ipv4: ipv4, ipv6: ipv6, port: port, ipv6Port: ipv6Port)
     }
 }
 
@@ -181,6 +212,7 @@ private struct NodeService: Service, CustomStringConvertible {
                         case .dataPlane(let event): await node.handle(event)
                         case .relay(let event): await node.handle(event)
                         case .link(let state): await node.handle(state)
+                        case .portMapping(let status): await node.handle(status)
                         }
                     }
                 }

@@ -3,6 +3,8 @@ import CryptoPrimitives
 import LinuxIO
 import LocalAPI
 import NetTypes
+import PortMapping
+import PortMappingMessages
 
 /// What a node keeps across restarts: its keys and what its user chose.
 struct StoredState: Sendable {
@@ -19,6 +21,8 @@ struct StoredState: Sendable {
     var isRegistered = false
     var loginName = ""
     var prefs = Prefs()
+    /// For gateways, so that they give the same port again.
+    var portMapping: PortMappingMemory
 
     /// A machine that has not been seen before.
     init() {
@@ -26,6 +30,7 @@ struct StoredState: Sendable {
         discoKey = PrivateKey()
         var random = SecureRandom()
         backendLogID = Hexadecimal.encode(random.bytes(count: 32))
+        portMapping = PortMappingMemory(externalPort: 0, nonce: PCPNonce(using: &random))
     }
 }
 
@@ -45,6 +50,11 @@ extension StoredState: JSONReadable, JSONWritable {
         isRegistered = try object.read("Registered", or: false)
         loginName = try object.read("LoginName", or: "")
         prefs = try object.read("Prefs", or: Prefs())
+        var random = SecureRandom()
+        let nonce: String = try object.read("PortMappingNonce", or: "")
+        portMapping = PortMappingMemory(
+            externalPort: UInt16(clamping: try object.read("MappedPort", or: 0)),
+            nonce: Hexadecimal.decode(nonce).flatMap { PCPNonce($0) } ?? PCPNonce(using: &random))
     }
 
     private static func key<Kind: KeyKind>(
@@ -67,6 +77,8 @@ extension StoredState: JSONReadable, JSONWritable {
             writer.omit("Registered", isRegistered)
             writer.omit("LoginName", loginName)
             writer.keep("Prefs", prefs)
+            writer.keep("PortMappingNonce", Hexadecimal.encode(portMapping.nonce.bytes))
+            writer.omit("MappedPort", Int(portMapping.externalPort))
         }
     }
 }

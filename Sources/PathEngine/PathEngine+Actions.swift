@@ -56,7 +56,8 @@ extension PathEngine {
     private mutating func sendCallMeMaybe(to index: Int, at now: MonotonicInstant) {
         if !ownEndpoints.areFresh(at: now) { requestFreshEndpoints(at: now) }
         guard let peer = peers[index], let region = peer.relayRegion else { return }
-        let endpoints = ownEndpoints.list.map(\.endpoint)
+        noteDirectWanted(index, at: now)
+        let endpoints = ownEndpoints.list.map(\.endpoint) + extraEndpoints(for: index)
         guard !endpoints.isEmpty,
             send(
                 .callMeMaybe(endpoints),
@@ -75,14 +76,20 @@ extension PathEngine {
         events.append(.freshEndpointsWanted)
     }
 
-    /// Seals a message for the peer and queues it. False when it has no usable disco key.
+    /// Seals a message for the peer and queues it, to leave by `socket` or else by that which packets
+    /// to the endpoint take. False when the peer has no usable disco key.
     mutating func send(
-        _ message: DiscoMessage, to destination: PathDestination, of index: Int, padding: Int = 0
+        _ message: DiscoMessage, to destination: PathDestination, of index: Int, padding: Int = 0,
+        by socket: LocalSocket? = nil
     ) -> Bool {
         guard let box = discoBox(of: index) else { return false }
         let plaintext = message.encoded(padding: padding)
         let bytes = unsafe box.seal(plaintext.span.bytes, random: &random)
-        transmits.append(PathTransmit(destination: destination, bytes: bytes))
+        var transmit = PathTransmit(destination: destination, bytes: bytes)
+        if case .udp(let endpoint) = destination {
+            transmit.socket = socket ?? localSocket(to: endpoint)
+        }
+        transmits.append(transmit)
         return true
     }
 

@@ -67,6 +67,7 @@ package struct PathEngine<Random: RandomNumberGenerator>: ~Copyable {
     /// How the NAT in our own way treats IPv4; empty until it has been found out.
     package internal(set) var natBehavior = NATBehavior()
     var endpointsRequestedAt = MonotonicInstant.never
+    var hardNAT = HardNAT()
     var pingBudget = TokenBucket(burst: 1_000, interval: .milliseconds(2))
     var transmits = BoundedQueue<PathTransmit>(capacity: PathTiming.transmitQueueMax)
     var events = BoundedQueue<PathEvent>(capacity: PathTiming.eventQueueMax)
@@ -91,7 +92,7 @@ package struct PathEngine<Random: RandomNumberGenerator>: ~Copyable {
     package mutating func pollEvent() -> PathEvent? { events.popFirst() }
 
     /// When `handleTimeout` is due.
-    package var nextDeadline: MonotonicInstant? { deadline }
+    package var nextDeadline: MonotonicInstant? { earliest(deadline, hardNAT.nextDeadline) }
 
     package var counters: PathCounters {
         var counters = countersStorage
@@ -103,6 +104,7 @@ package struct PathEngine<Random: RandomNumberGenerator>: ~Copyable {
     /// Does what is due. Being called ten seconds late means that the machine slept, and counts as a
     /// change of the network.
     package mutating func handleTimeout(at now: MonotonicInstant) {
+        serviceHardNAT(at: now)
         guard let due = deadline, due <= now else { return }
         if now - due >= PathTiming.suspendLateness { forgetProofs(at: now) }
         var next: MonotonicInstant?

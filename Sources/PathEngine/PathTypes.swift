@@ -10,10 +10,15 @@ package enum PathDestination: Hashable, Sendable {
 package struct PathTransmit: Equatable, Sendable {
     package var destination: PathDestination
     package var bytes: [UInt8]
+    /// The socket to send by, if by UDP; one that is not open yet is opened for it.
+    package var socket: LocalSocket
 
-    package init(destination: PathDestination, bytes: [UInt8]) {
+    package init(
+        destination: PathDestination, bytes: [UInt8], socket: LocalSocket = .main
+    ) {
         self.destination = destination
         self.bytes = bytes
+        self.socket = socket
     }
 }
 
@@ -56,6 +61,8 @@ package struct OwnEndpoint: Hashable, Sendable {
         case local
         /// As a STUN server saw us.
         case reflexive
+        /// The gateway forwards it to us, because we asked for that.
+        case portMapped
         /// The address STUN servers see with our own port: a guess that a port is forwarded by hand,
         /// made where the NAT varies its mapping.
         case reflexiveAddressLocalPort
@@ -109,6 +116,8 @@ package struct PathStatus: Equatable, Sendable {
     /// Why there is none; nil while there is.
     package var obstacle: PathObstacle?
     package var candidates: [CandidateStatus]
+    /// What hinders a direct path through a hard NAT.
+    package var hardNATObstacle: HardNATObstacle?
 
     /// A peer of which nothing is known yet.
     package init(nodeKey: NodeKey, discoKey: DiscoKey) {

@@ -13,8 +13,10 @@ extension Mesh {
         case .datagram(let host, let local, let source, let payload):
             if host == stunServer { return answerSTUN(payload, local, source) }
             if answerPortMapping(payload, to: local, on: host, from: source) { return }
-            guard let index = node(on: host), local.port == SimulatedNode.port else { return }
-            receive(payload, from: .direct(unmapped(source, for: index)), on: index)
+            guard let index = node(on: host), let socket = nodes[index].socket(at: local.port)
+            else { return }
+            receive(
+                payload, from: .direct(unmapped(source, for: index)), by: socket, on: index)
         case .relayed(let host, let region, let key, let payload):
             guard let index = node(on: host) else { return }
             receive(payload, from: .relay(region: region, node: key), on: index)
@@ -32,7 +34,10 @@ extension Mesh {
         network.send(answer, from: stunServer, port: local.port, to: source, by: local.address)
     }
 
-    private func receive(_ payload: [UInt8], from source: PacketSource, on index: Int) {
+    private func receive(
+        _ payload: [UInt8], from source: PacketSource, by socket: LocalSocket = .main,
+        on index: Int
+    ) {
         if officials[index] != nil {
             officials[index]?.receive(payload, from: source, self)
             return
@@ -40,8 +45,11 @@ extension Mesh {
         let node = nodes[index]
         node.wakeUpCount += 1
         switch unsafe classify(payload.span.bytes) {
-        case .stun: unsafe node.report.handleResponse(payload.span.bytes, at: now)
-        case .disco: unsafe node.paths.handleDisco(payload.span.bytes, from: source, at: now)
+        case .stun where socket.isMain:
+            unsafe node.report.handleResponse(payload.span.bytes, at: now)
+        case .stun: unsafe node.paths.handleSTUN(payload.span.bytes, by: socket, at: now)
+        case .disco:
+            unsafe node.paths.handleDisco(payload.span.bytes, from: source, by: socket, at: now)
         case .wireGuard: receiveData(payload, from: source, on: index)
         case .geneve, .unknown: break
         }
@@ -110,7 +118,9 @@ extension Mesh {
 
     func send(_ bytes: [UInt8], by route: PathRoute, from index: Int, to peer: Int) {
         let node = nodes[index]
-        if let direct = route.direct { sendUDP(bytes, to: direct, from: index) }
+        if let direct = route.direct {
+            sendUDP(bytes, to: direct, from: index, by: node.paths.localSocket(to: direct))
+        }
         if let region = route.relayRegion {
             network.relay(
                 bytes, region: region, from: node.nodeKey, on: node.host,
@@ -126,6 +136,7 @@ extension Mesh {
         drainTransmits(index)
         while let event = node.report.pollEvent() {
             guard case .report(let report) = event else { continue }
+            node.paths.setNATBehavior(report.nat)
             node.paths.setReflexiveEndpoints(
                 report.reflexiveEndpoints,
                 mappingVaries: report.mappingVariesByDestination ?? false, at: now)
@@ -151,6 +162,7 @@ extension Mesh {
     private func drainTransmits(_ index: Int) {
         let node = nodes[index]
         while let transmit = node.paths.pollTransmit() { send(transmit, from: index) }
+        while let socket = node.paths.pollSocketClosure() { node.close(socket) }
         while let transmit = node.report.pollTransmit() {
             node.stunSentTotal += 1
             sendUDP(transmit.bytes, to: transmit.destination, from: index)
@@ -163,7 +175,7 @@ extension Mesh {
         case .udp(let endpoint):
             node.discoSent[now.nanoseconds / 1_000_000_000, default: 0] += 1
             node.discoSentTotal += 1
-            sendUDP(transmit.bytes, to: endpoint, from: index)
+            sendUDP(transmit.bytes, to: endpoint, from: index, by: transmit.socket)
         case .relay(let region, let key):
             node.relayedDiscoSentTotal += 1
             network.relay(
@@ -173,9 +185,12 @@ extension Mesh {
 
     // MARK: Addresses
 
-    private func sendUDP(_ bytes: [UInt8], to destination: Endpoint, from index: Int) {
+    private func sendUDP(
+        _ bytes: [UInt8], to destination: Endpoint, from index: Int,
+        by socket: LocalSocket = .main
+    ) {
         network.send(
-            bytes, from: nodes[index].host, port: SimulatedNode.port,
+            bytes, from: nodes[index].host, port: nodes[index].port(of: socket),
             to: mapped(destination, for: index))
     }
 

@@ -100,6 +100,7 @@ package final class Mesh {
                     return RelayRegion.Node(ipv4: ipv4, ipv6: ipv6)
                 })
         ])
+        node.paths.setSTUNServers(stunAddresses.map { Endpoint($0, port: 3_478) })
         let families = network.addresses(of: node.host)
         let hasIPv4 = families.contains(where: \.isIPv4) || node.nat64Prefix != nil
         let hasIPv6 = families.contains(where: \.isIPv6)

@@ -43,6 +43,11 @@ package final class SimulatedNode {
     package var relayedArrivals: [Int: Int] = [:]
     /// When traffic to the peer first left by the direct path alone.
     package var directSince: [Int: MonotonicInstant] = [:]
+    /// Sockets beside the main one, by port.
+    package private(set) var openSockets: [UInt16: LocalSocket] = [:]
+    package private(set) var openSocketsMost = 0
+    /// What the process may open.
+    package var socketsMax = 1_000
     /// Handshakes to be sent again.
     var retries: [Int: MonotonicInstant] = [:]
 
@@ -67,6 +72,31 @@ package final class SimulatedNode {
         random = SeededRandom(seed: seed ^ 3)
     }
 
+    // MARK: Sockets
+
+    /// The port of a socket, which is opened if it is not.
+    func port(of socket: LocalSocket) -> UInt16 {
+        if socket.isMain { return Self.port }
+        if let port = openSockets.first(where: { $0.value == socket })?.key { return port }
+        guard openSockets.count < socketsMax else {
+            paths.noteSocketFailed(socket)
+            return 0
+        }
+        let port = 32_768 + UInt16(socket.number % 8_192)
+        openSockets[port] = socket
+        openSocketsMost = max(openSocketsMost, openSockets.count)
+        paths.noteSocketOpened(socket, port: port)
+        return port
+    }
+
+    func close(_ socket: LocalSocket) {
+        openSockets = openSockets.filter { $0.value != socket }
+    }
+
+    func socket(at port: UInt16) -> LocalSocket? {
+        port == Self.port ? .main : openSockets[port]
+    }
+
     /// A new process: everything in memory is gone, the disco key is new.
     package func restart(seed: UInt64) {
         discoKey = privateKey(seed, DiscoKind.self)
@@ -74,6 +104,7 @@ package final class SimulatedNode {
             nodeKey: nodeKey, discoKey: discoKey, random: SeededRandom(seed: seed ^ 1))
         report = NetReportEngine(random: SeededRandom(seed: seed ^ 2))
         announced = []
+        openSockets = [:]
         sessions = [:]
         retries = [:]
     }

@@ -16,6 +16,9 @@ struct PrefsOptions: ParsableArguments {
     @Option(help: "Refuse connections from other machines.")
     var shieldsUp: Bool?
 
+    @Option(help: "Ask the router for a port at which others reach this machine.")
+    var portMapping: Bool?
+
     @Option(help: "Offer these routes to others, such as 192.168.1.0/24,10.0.0.0/8; \"\" for none.")
     var advertiseRoutes: String?
 
@@ -31,6 +34,7 @@ struct PrefsOptions: ParsableArguments {
         change.acceptsDNS = acceptDNS
         change.acceptsRoutes = acceptRoutes
         change.shieldsUp = shieldsUp
+        change.mapsPorts = portMapping
         change.advertisedRoutes = try advertiseRoutes.map { text in
             try list(text).map { item in
                 guard let prefix = IPPrefix(item), prefix.masked == prefix else {

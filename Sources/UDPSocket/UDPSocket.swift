@@ -40,13 +40,19 @@ package struct UDPSocket: ~Copyable, Sendable {
             family: family, port: port)
     }
 
-    /// Binds to one local address; an unspecified one is every address of its family.
+    /// Binds to one local address; an unspecified one is every address of its family. `mark` as above.
     package init(
-        local: Endpoint, bufferByteCount: Int32 = Self.bufferByteCount
+        local: Endpoint, mark: UInt32 = 0, bufferByteCount: Int32 = Self.bufferByteCount
     ) throws(OpenError) {
         try self.init(
-            descriptor: clinux_udp_open_at(clinux_address(local), 0, bufferByteCount),
+            descriptor: clinux_udp_open_at(clinux_address(local), mark, bufferByteCount),
             family: local.address.isIPv4 ? .v4 : .v6, port: local.port)
+    }
+
+    /// Sends and receives by one interface only, which link-local addresses need. Some systems
+    /// refuse it to the unprivileged.
+    package func bind(toInterface name: String) throws(SystemError) {
+        _ = try check("bind to \(name)", unsafe clinux_bind_to_device(socket.raw, name))
     }
 
     private init(descriptor: Int32, family: Family, port: UInt16) throws(OpenError) {

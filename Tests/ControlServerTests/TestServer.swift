@@ -59,6 +59,8 @@ struct TestServer: Sendable {
     let server: ControlServer
     let store: MemoryStore
     let serverKey: PrivateKey<MachineKind>
+    /// Nil: no relay.
+    let relayKey: RelayKey?
     let running: Task<Void, Never>
 
     static func settings(
@@ -92,6 +94,7 @@ struct TestServer: Sendable {
         self.server = server
         self.store = store
         self.serverKey = serverKey
+        relayKey = settings.relay?.key.publicKey
         running = Task { await server.owner.run() }
     }
 

@@ -199,6 +199,47 @@ import Testing
         #expect(network.takeEvents().isEmpty)
     }
 
+    @Test("Keys that expired because the clock ran years ahead are good again once it is set back")
+    func aClockSetBackRevivesWhatItExpired() throws {
+        let network = TestNetwork { $0.keyLifetime = .minutes(60) }
+        network.join(1)
+        network.join(2)
+        network.connect(1)
+        network.connect(2)
+        _ = network.takeEvents()
+        let years = Nanoseconds.minutes(5 * 365 * 24 * 60)
+        network.now.wall = network.now.wall + years
+        network.advance(by: .seconds(1))
+        let ahead = network.takeEvents()
+        #expect(network.delta(1, ahead)?.peersChanged == nil)
+        #expect(network.map(1).peers == nil)
+        network.now.wall = network.now.wall + Nanoseconds(count: -years.count)
+        network.advance(by: .seconds(1))
+        let back = network.takeEvents()
+        let whole = try #require(network.delta(1, back))
+        #expect(whole.node?.key == nodeKey(1))
+        #expect(whole.peers?.map(\.key) == [nodeKey(2)])
+        #expect(whole.peers?.first?.isExpired == false)
+        #expect(whole.packetFilters?["base"]??.isEmpty == false)
+        // It is said once, and the expiry is announced again when its time really comes.
+        network.advance(by: .seconds(1))
+        #expect(network.takeEvents().isEmpty)
+        network.advance(by: .minutes(61))
+        #expect(network.takeEvents().count == 2)
+    }
+
+    @Test func aKeyThatAnAdministratorExpiredEarlierStaysExpiredWhenTheClockIsSetBack() throws {
+        let network = TestNetwork()
+        network.join(1)
+        network.join(2)
+        network.store(try network.coordinator.expireNode("host2", now: network.now.wall))
+        network.advance(by: .minutes(1))
+        _ = network.takeEvents()
+        network.now.wall = network.now.wall + Nanoseconds(count: -Nanoseconds.seconds(30).count)
+        network.advance(by: .seconds(1))
+        #expect(network.takeEvents().isEmpty)
+    }
+
     @Test func anAdministratorsExpiryReachesTheNodeAtOnce() throws {
         let network = TestNetwork()
         network.join(1)

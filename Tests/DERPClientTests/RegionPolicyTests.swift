@@ -17,10 +17,15 @@ private struct SeededRandom: RandomNumberGenerator {
 
 /// A policy on a clock that the test moves.
 private struct Region {
-    var policy = RegionPolicy(configuration: RelayPoolConfiguration())
+    var policy: RegionPolicy
     var now = MonotonicInstant(nanoseconds: 1_000_000_000_000)
     var random = SeededRandom(state: 7)
 
+    init(nodeCount: Int = 1) {
+        policy = RegionPolicy(configuration: RelayPoolConfiguration(), nodeCount: nodeCount)
+    }
+
+    mutating func fail() { policy.noteDialFailed(at: now, random: &random) }
     mutating func poll() -> RegionPolicy.Action? { policy.poll(at: now, random: &random) }
     mutating func lose() { policy.noteDisconnected(at: now, random: &random) }
     mutating func connect() {
@@ -94,6 +99,8 @@ private struct Region {
         region.policy.setHome(true, at: region.now)
         _ = region.poll()
         let start = region.now
+        #expect(region.next() == nil && region.policy.isUnreachable)
+        #expect(region.now - start == .seconds(5))
         #expect(region.next() == .close(.dialTimeout))
         #expect(region.now - start == .seconds(10))
     }
@@ -190,5 +197,108 @@ private struct Region {
         let second = region.now
         #expect(region.next() == .dial(attempt: 0))
         #expect(region.now - second <= .seconds(60))
+    }
+
+    @Test func theNextNodeIsDialledBesideOneThatIsSlow() {
+        var region = Region(nodeCount: 3)
+        region.policy.setHome(true, at: region.now)
+        #expect(region.poll() == .dial(attempt: 0))
+        let start = region.now
+        #expect(region.next() == .dial(attempt: 1))
+        #expect(region.now - start == .milliseconds(300))
+        #expect(region.next() == .dial(attempt: 2))
+        #expect(region.next() == nil && region.policy.isUnreachable)
+        #expect(region.next() == .close(.dialTimeout))
+        #expect(region.now - start == .seconds(10))
+    }
+
+    @Test func aNodeThatRefusesIsFollowedByTheNextAtOnceAndAllOfThemByAPause() {
+        var region = Region(nodeCount: 2)
+        region.policy.setHome(true, at: region.now)
+        let start = region.now
+        #expect(region.poll() == .dial(attempt: 0))
+        region.fail()
+        #expect(region.poll() == .dial(attempt: 1))
+        #expect(!region.policy.isUnreachable)
+        region.fail()
+        #expect(region.policy.isUnreachable)
+        #expect(region.poll() == nil && region.now == start)
+        guard case .dial = region.next() else { return #expect(Bool(false)) }
+        #expect(region.now - start >= .milliseconds(100))
+        region.policy.noteConnected(at: region.now)
+        #expect(!region.policy.isUnreachable)
+    }
+
+    @Test(arguments: [false, true])
+    func aRelayThatDoesNotAnswerTrafficIsDeadWithinASecond(pingIsUnderWay: Bool) {
+        var region = Region(nodeCount: 2)
+        region.policy.setHome(true, at: region.now)
+        region.connect()
+        // Under way or not, a ping is answered soon or never.
+        if pingIsUnderWay {
+            guard case .ping = region.next() else { return #expect(Bool(false)) }
+        }
+        let start = region.now
+        region.policy.noteSent(at: region.now)
+        if !pingIsUnderWay {
+            guard case .ping = region.next() else { return #expect(Bool(false)) }
+        } else {
+            #expect(region.next() == nil)
+        }
+        #expect(region.next() == .checkKernel)
+        region.policy.noteKernelAlive(false, at: region.now)
+        #expect(region.poll() == .close(.pingTimeout))
+        #expect(region.now - start == .seconds(1))
+        region.advance(.seconds(2))
+        region.lose()
+        // The other node first.
+        #expect(region.poll() == .dial(attempt: 1))
+    }
+
+    @Test func aSlowLinkIsNotTakenForADeadOne() {
+        var region = Region()
+        region.policy.setHome(true, at: region.now)
+        region.connect()
+        region.policy.noteSent(at: region.now)
+        guard case .ping = region.next() else { return #expect(Bool(false)) }
+        let askedAt = region.now
+        var checks = 0
+        while case .checkKernel = region.next() {
+            checks += 1
+            region.policy.noteKernelAlive(true, at: region.now)
+        }
+        // A relay whose kernel lives while it does not is left in the end.
+        #expect(checks >= 10)
+        #expect(region.now - askedAt == .seconds(10))
+        #expect(region.poll() == .close(.pingTimeout))
+    }
+
+    @Test func aRegionThatWasReachedBeforeIsDoubtedSoon() {
+        var region = Region()
+        region.policy.setHome(true, at: region.now)
+        region.connect()
+        guard case .ping(let id) = region.next() else { return #expect(Bool(false)) }
+        region.advance(.milliseconds(300))
+        region.policy.noteHeard(at: region.now)
+        _ = region.policy.notePong(id, at: region.now)
+        region.lose()
+        #expect(region.poll() == .dial(attempt: 0))
+        let start = region.now
+        #expect(region.next() == nil && region.policy.isUnreachable)
+        #expect(region.now - start == .milliseconds(1_200))
+        region.policy.noteConnected(at: region.now)
+        #expect(!region.policy.isUnreachable)
+    }
+
+    @Test func answersKeepSuspicionAway() {
+        var region = Region()
+        region.policy.setHome(true, at: region.now)
+        region.connect()
+        for _ in 0..<4 {
+            region.policy.noteSent(at: region.now)
+            region.advance(.milliseconds(400))
+            region.policy.noteHeard(at: region.now)
+            #expect(region.poll() == nil)
+        }
     }
 }

@@ -1,10 +1,12 @@
 import CryptoPrimitives
+import DERP
 import DERPClient
 import NIOCore
 import NIOPosix
 import NIOSSL
 import NetTypes
 import RelayServer
+import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct SecurityTests {
@@ -12,14 +14,57 @@ import Testing
     /// SHA-256 of the certificate below.
     let pin = "sha256-raw:db0883b7846458454205dac2f7a58b118dbbde0c7f555bd2e9696a4e0effdaa0"
 
-    private func secureRelay() async throws -> TestRelay {
+    private func secureRelay(
+        key: PrivateKey<RelayKind> = PrivateKey(), port: Int = 0, startsFast: Bool = true
+    ) async throws -> TestRelay {
         let certificate = try NIOSSLCertificate.fromPEMBytes(Array(certificateText.utf8))
         let configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: certificate.map { .certificate($0) },
             privateKey: .privateKey(
                 try NIOSSLPrivateKey(bytes: Array(privateKeyText.utf8), format: .pem)))
         return try await TestRelay(
-            group: group, tls: try NIOSSLContext(configuration: configuration))
+            group: group, key: key, port: port,
+            tls: try NIOSSLContext(configuration: configuration), startsFast: startsFast)
+    }
+
+    /// Whether the relay does as asked or answers in HTTP nonetheless.
+    @Test(arguments: [true, false]) func aKnownRelayIsNotWaitedFor(startsFast: Bool) async throws {
+        let relay = try await secureRelay(startsFast: startsFast)
+        let map = relay.map {
+            $0.isPlainHTTP = false
+            $0.certName = pin
+        }
+        let (a, b) = (TestNode(group: group, map: map), TestNode(group: group, map: map))
+        try await eventually("both connected") { relay.server.connectionCount == 2 }
+        try await eventually("and know it") {
+            a.recorder.connectedCount == 1 && b.recorder.connectedCount == 1
+        }
+        #expect(relay.fastStarts.count.withLock { $0 } == 0)
+        relay.server.disconnect(a.key.publicKey)
+        try await eventually("connected again") { a.recorder.connectedCount == 2 }
+        #expect(relay.fastStarts.count.withLock { $0 } == 1)
+        a.pool.send(region: 900, to: b.key.publicKey, packet: [1])
+        try await eventually("arrived") { b.recorder.packetCount == 1 }
+        await a.pool.shutDown()
+        await b.pool.shutDown()
+        try await relay.stop()
+    }
+
+    @Test func aRelayWithANewKeyIsReachedAllTheSame() async throws {
+        let old = try await secureRelay()
+        let port = old.port
+        let map = old.map {
+            $0.isPlainHTTP = false
+            $0.certName = pin
+        }
+        let node = TestNode(group: group, map: map)
+        try await eventually("connected") { node.recorder.connectedCount == 1 }
+        try await old.stop()
+        let new = try await secureRelay(port: port)
+        try await eventually("connected again") { node.recorder.connectedCount == 2 }
+        #expect(new.server.connectionCount == 1)
+        await node.pool.shutDown()
+        try await new.stop()
     }
 
     @Test func aPinnedCertificateIsAccepted() async throws {

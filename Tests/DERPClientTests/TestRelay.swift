@@ -14,6 +14,8 @@ import Synchronization
 final class TestRelay: Sendable {
     let server: RelayServer
     let port: Int
+    /// Requests that wanted no answer.
+    let fastStarts: Counter
     private let listener: any Channel
 
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -28,13 +30,16 @@ final class TestRelay: Sendable {
 
     init(
         group: any EventLoopGroup, key: PrivateKey<RelayKind> = PrivateKey(), port: Int = 0,
-        tls: NIOSSLContext? = nil, configuration: RelayServer.Configuration = TestRelay.roomy,
+        tls: NIOSSLContext? = nil, startsFast: Bool = true,
+        configuration: RelayServer.Configuration = TestRelay.roomy,
         admit: @escaping RelayServer.Admission = { _, _ in true }
     ) async throws {
         let server = RelayServer(
             privateKey: key, group: group, logger: Self.quiet, configuration: configuration,
             admit: admit)
         self.server = server
+        let counter = Counter()
+        fastStarts = counter
         listener = try await ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
@@ -43,7 +48,8 @@ final class TestRelay: Sendable {
                         try channel.pipeline.syncOperations.addHandler(
                             NIOSSLServerHandler(context: tls))
                     }
-                    try channel.pipeline.syncOperations.addHandler(Upgrader(server))
+                    try channel.pipeline.syncOperations.addHandler(
+                        Upgrader(server, counter, startsFast))
                 }
             }
             .bind(host: "127.0.0.1", port: port).get()
@@ -72,7 +78,14 @@ final class TestRelay: Sendable {
         private let server: RelayServer
         private var request = ByteBuffer()
 
-        init(_ server: RelayServer) { self.server = server }
+        private let fastStarts: Counter
+        private let startsFast: Bool
+
+        init(_ server: RelayServer, _ fastStarts: Counter, _ startsFast: Bool) {
+            self.server = server
+            self.fastStarts = fastStarts
+            self.startsFast = startsFast
+        }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             request.writeImmutableBuffer(unwrapInboundIn(data))
@@ -81,7 +94,9 @@ final class TestRelay: Sendable {
             let head = text[..<end].utf8.count
             precondition(text.hasPrefix("GET /derp HTTP/1.1\r\n"))
             request.moveReaderIndex(forwardBy: head + 4)
-            if !text.contains("Derp-Fast-Start: 1") {
+            let wantsFast = text.contains("Derp-Fast-Start: 1")
+            if wantsFast { fastStarts.count.withLock { $0 += 1 } }
+            if !wantsFast || !startsFast {
                 var answer = "HTTP/1.1 101 Switching Protocols\r\n"
                 for (name, value) in server.upgradeHeaders { answer += "\(name): \(value)\r\n" }
                 context.writeAndFlush(
@@ -103,6 +118,10 @@ final class TestRelay: Sendable {
             }
         }
     }
+}
+
+final class Counter: Sendable {
+    let count = Mutex(0)
 }
 
 extension String {

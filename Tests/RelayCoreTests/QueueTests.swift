@@ -163,4 +163,40 @@ import Testing
         let clients = relay.core.clientCount
         #expect(clients == 0)
     }
+
+    /// A receiver whose link takes `capacity` packets each millisecond while `offered` arrive: what it
+    /// gets of what it can take, and the largest share of one sender.
+    private func load(offered: Int, capacity: Int) -> (
+        goodput: Double, largestShare: Double
+    ) {
+        var relay = Relay { $0.queueAgeMax = .milliseconds(200) }
+        let receiver = relay.connect(0)
+        // One of them sends ten times what each other one does.
+        let senders = (1...9).map { relay.connect($0) }
+        var delivered = 0
+        var bySender: [NodeKey: Int] = [:]
+        for step in 0..<2_000 {
+            for number in 0..<offered {
+                let sender = number % 18 < 10 ? 0 : number % 18 - 9
+                relay.send(senders[sender], to: 0, step)
+            }
+            for output in relay.receive(receiver, limit: capacity) {
+                guard case .packet(let source, _) = output else { continue }
+                delivered += 1
+                bySender[source, default: 0] += 1
+            }
+            relay.advance(.milliseconds(1))
+        }
+        let total = Double(2_000 * capacity)
+        return (Double(delivered) / total, Double(bySender.values.max() ?? 0) / total)
+    }
+
+    @Test func threeTimesTheLoadDeliversAsMuchAsTheLinkCarries() {
+        let full = load(offered: 20, capacity: 20)
+        let triple = load(offered: 60, capacity: 20)
+        #expect(full.goodput > 0.95)
+        #expect(triple.goodput >= 0.99 * full.goodput)
+        // Nine senders want more than their share; the loud one gets no more than the others.
+        #expect(triple.largestShare < 0.16)
+    }
 }

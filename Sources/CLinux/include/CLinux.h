@@ -79,6 +79,12 @@ int clinux_udp_receive_local(int descriptor, clinux_datagram *datagrams, clinux_
                              int count);
 int clinux_udp_send_local(int descriptor, const clinux_datagram *datagrams,
                           const clinux_address *locals, int count, int family, int *examined);
+/// Sends and receives by one interface only. Some systems refuse it to the unprivileged.
+int clinux_bind_to_device(int descriptor, const char *name);
+/// Begins a TCP connection, non-blocking, from the address of `local` (family 0: any) by the interface
+/// `device` (may be null). Writable when it is made or has failed.
+int clinux_tcp_connect(clinux_address local, clinux_address remote, uint32_t mark,
+                       const char *device);
 ssize_t clinux_udp_send_one(int descriptor, const void *bytes, size_t count, clinux_address to);
 
 /// Reads packets until none waits; returns how many, or -errno when the first read fails.

@@ -131,6 +131,23 @@ package struct NetInfo: Equatable, Sendable {
         get { flag("OSHasIPv6") }
         set { setFlag("OSHasIPv6", newValue) }
     }
+    /// Whether a gateway maps a port for this node, and which protocols gateways answered to.
+    package var hasPortMapping: Bool? {
+        get { flag("HavePortMap") }
+        set { setFlag("HavePortMap", newValue) }
+    }
+    package var speaksUPnP: Bool? {
+        get { flag("UPnP") }
+        set { setFlag("UPnP", newValue) }
+    }
+    package var speaksNATPMP: Bool? {
+        get { flag("PMP") }
+        set { setFlag("PMP", newValue) }
+    }
+    package var speaksPCP: Bool? {
+        get { flag("PCP") }
+        set { setFlag("PCP", newValue) }
+    }
     package var isUDPWorking: Bool? {
         get { flag("WorkingUDP") }
         set { setFlag("WorkingUDP", newValue) }

@@ -229,6 +229,10 @@ package actor CoordinationOwner {
 
     // MARK: Time
 
+    /// Sleep follows the monotonic clock, keys expire by the wall clock: so soon it is noticed when
+    /// that was set.
+    private static var clockCheckInterval: Nanoseconds { .minutes(1) }
+
     /// The next deadline may have changed.
     func pullAlarm() { sleep?.cancel() }
 
@@ -242,9 +246,10 @@ package actor CoordinationOwner {
                     await handleTimeout(at: now)
                     continue
                 }
-                await sleepUntilAlarm(atMost: deadline - now.monotonic)
+                await sleepUntilAlarm(
+                    atMost: min(deadline - now.monotonic, Self.clockCheckInterval))
             } else {
-                await sleepUntilAlarm(atMost: .seconds(3600))
+                await sleepUntilAlarm(atMost: Self.clockCheckInterval)
             }
         }
     }

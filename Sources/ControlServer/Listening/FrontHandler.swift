@@ -161,6 +161,8 @@ final class FrontHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 "Missing upgrade to \(ControlUpgrade.protocolName). A reverse proxy in front of this server must pass the Upgrade and Connection headers on.\n"
             )
         case ("/derp", "derp"): acceptRelay(head, context)
+        case ("/derp", "websocket") where WebSocketStream.isOffered(head.headers):
+            acceptWebSocket(head, context)
         case ("/derp", _):
             phase = .closed
             fail(context, .upgradeRequired, "This is a DERP relay: it needs an upgrade to DERP.\n")
@@ -291,6 +293,28 @@ final class FrontHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
         leaveHTTP(context) { context in
             try relay.adopt(context.channel, address)
+        }
+    }
+
+    private func acceptWebSocket(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        guard let relay = front.relay else {
+            phase = .closed
+            fail(context, .notFound, "This server runs no relay.\n")
+            return
+        }
+        let address = remoteAddress(head, context)
+        phase = .upgrading
+        WebSocketStream.answer(head, context.channel).assumeIsolated().whenComplete { result in
+            guard case .upgrading = self.phase, case .success(let headers) = result else {
+                self.phase = .closed
+                self.fail(context, .badRequest, "This is no WebSocket handshake.\n")
+                return
+            }
+            self.switchProtocols(context, headers.map { ($0.name, $0.value) })
+            self.leaveHTTP(context) { context in
+                try WebSocketStream.add(to: context.pipeline.syncOperations)
+                try relay.adopt(context.channel, address)
+            }
         }
     }
 

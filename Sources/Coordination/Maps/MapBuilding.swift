@@ -29,6 +29,11 @@ extension Coordinator {
         for id: NodeID, _ pending: PendingChanges, at now: Moment
     ) -> MapResponse? {
         guard let node = state.nodes[id] else { return nil }
+        let removed = pending.removed.filter { state.nodes[$0] == nil }
+        if pending.isSelfRevived, !node.isExpired(at: now.wall), var whole = map(for: id, at: now) {
+            if whole.peers == nil, !removed.isEmpty { whole.peersRemoved = removed.sorted() }
+            return whole
+        }
         var response = MapResponse()
         if pending.isSelfChanged { response.node = selfNode(node) }
         var changed: [NodeRecord] = []
@@ -48,7 +53,6 @@ extension Coordinator {
             response.userProfiles = profiles(of: changed)
         }
         if !patches.isEmpty { response.peersChangedPatch = patches }
-        let removed = pending.removed.filter { state.nodes[$0] == nil }
         if !removed.isEmpty { response.peersRemoved = removed.sorted() }
         if !pending.users.isEmpty {
             let known = Set((response.userProfiles ?? []).map(\.id))

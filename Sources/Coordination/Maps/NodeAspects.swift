@@ -3,8 +3,8 @@ package import NetTypes
 
 /// What about a node changed, as far as others are told.
 package struct NodeAspects: OptionSet, Hashable, Sendable {
-    package var rawValue: UInt8
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
+    package var rawValue: UInt16
+    package init(rawValue: UInt16) { self.rawValue = rawValue }
 
     package static var endpoints: Self { Self(rawValue: 1) }
     package static var homeDERP: Self { Self(rawValue: 2) }
@@ -16,6 +16,9 @@ package struct NodeAspects: OptionSet, Hashable, Sendable {
     package static var whole: Self { Self(rawValue: 64) }
     /// Something that the node itself has to be told.
     package static var own: Self { Self(rawValue: 128) }
+    /// The node's key was expired and is good again: while it was expired the node was told of no
+    /// peer, so it needs the whole map.
+    package static var revived: Self { Self(rawValue: 256) }
 
     /// The difference between two records. `lastSeen` counts with `online`, which is not part of
     /// a record.
@@ -35,6 +38,7 @@ package struct NodeAspects: OptionSet, Hashable, Sendable {
         if old.lastSeen != new.lastSeen { insert(.online) }
         if old.expiry != new.expiry {
             insert(.own)
+            if old.isExpired(at: now), !new.isExpired(at: now) { insert(.revived) }
             insert(old.isExpired(at: now) || new.isExpired(at: now) ? .whole : .keyExpiry)
         }
         if old.nodeKey != new.nodeKey || old.name != new.name || old.user != new.user

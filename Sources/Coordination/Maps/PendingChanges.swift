@@ -7,6 +7,8 @@ package struct PendingChanges: Equatable, Sendable {
     package private(set) var removed: Set<NodeID> = []
     package private(set) var users: Set<UserID> = []
     package private(set) var isSelfChanged = false
+    /// The session's own node was expired and is not any more.
+    package private(set) var isSelfRevived = false
     /// Set when the session's own node was removed: say farewell and end.
     package private(set) var ownRemoval: NodeRecord?
 
@@ -20,8 +22,9 @@ package struct PendingChanges: Equatable, Sendable {
         case .nodeChanged(viewer, let aspects):
             // A node knows its own endpoints and the like: it told them.
             if !aspects.isDisjoint(with: [.own]) { isSelfChanged = true }
+            if aspects.contains(.revived) { isSelfRevived = true }
         case .nodeChanged(let id, let aspects):
-            let visible = aspects.subtracting(.own)
+            let visible = aspects.subtracting([.own, .revived])
             if !visible.isEmpty { peers[id, default: []].formUnion(visible) }
         case .nodeRemoved(let record):
             if record.id == viewer { ownRemoval = record }

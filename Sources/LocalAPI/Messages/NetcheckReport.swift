@@ -21,6 +21,8 @@ package struct NetcheckReport: Equatable, Sendable {
     /// Where the world sees this node's socket.
     package var globalIPv4: Endpoint?
     package var globalIPv6: Endpoint?
+    /// What a gateway forwards to this node, and for how many seconds it promised that.
+    package var portMappings: [String: Int] = [:]
     package var captivePortal: Bool?
     /// Whether the world sees another IPv4 address than this machine has; nil when it does not see any.
     package var isBehindNAT: Bool?
@@ -61,6 +63,7 @@ extension NetcheckReport: JSONReadable, JSONWritable {
         ipv6Latencies = try object.read("RegionV6Latency", or: [:])
         globalIPv4 = Endpoint(try object.read("GlobalV4", or: ""))
         globalIPv6 = Endpoint(try object.read("GlobalV6", or: ""))
+        portMappings = try object.read("PortMappings", or: [:])
         captivePortal = try object.optional("CaptivePortal")
         isBehindNAT = try object.optional("BehindNAT")
         nat64Prefix = try object.optional("NAT64Prefix")
@@ -88,6 +91,7 @@ extension NetcheckReport: JSONReadable, JSONWritable {
             writer.keep("RegionV6Latency", ipv6Latencies)
             writer.keep("GlobalV4", globalIPv4?.description ?? "")
             writer.keep("GlobalV6", globalIPv6?.description ?? "")
+            writer.keep("PortMappings", portMappings)
             writer.keep("CaptivePortal", captivePortal)
             writer.keep("BehindNAT", isBehindNAT)
             writer.keep("Mapping", nat.mapping.map(Dependence.name) ?? "")

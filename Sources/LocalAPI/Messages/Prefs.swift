@@ -14,6 +14,8 @@ package struct Prefs: Equatable, Sendable {
     package var isLoggedOut = false
     /// Whether to refuse all connections from peers.
     package var shieldsUp = false
+    /// Whether to ask gateways for a port.
+    package var mapsPorts = true
     /// The name to be known by; empty for the name of the machine.
     package var hostname = ""
     package var advertisedTags: [String] = []
@@ -32,6 +34,7 @@ package struct PrefsChange: Equatable, Sendable {
     package var wantsRunning: Bool?
     package var isLoggedOut: Bool?
     package var shieldsUp: Bool?
+    package var mapsPorts: Bool?
     package var hostname: String?
     package var advertisedTags: [String]?
     package var advertisedRoutes: [IPPrefix]?
@@ -51,6 +54,7 @@ extension Prefs {
         wantsRunning = change.wantsRunning ?? wantsRunning
         isLoggedOut = change.isLoggedOut ?? isLoggedOut
         shieldsUp = change.shieldsUp ?? shieldsUp
+        mapsPorts = change.mapsPorts ?? mapsPorts
         hostname = change.hostname ?? hostname
         advertisedTags = change.advertisedTags ?? advertisedTags
         advertisedRoutes = change.advertisedRoutes ?? advertisedRoutes
@@ -67,6 +71,7 @@ extension Prefs: JSONReadable, JSONWritable {
         wantsRunning = try object.read("WantRunning", or: false)
         isLoggedOut = try object.read("LoggedOut", or: false)
         shieldsUp = try object.read("ShieldsUp", or: false)
+        mapsPorts = try object.read("PortMapping", or: true)
         hostname = try object.read("Hostname", or: "")
         advertisedTags = try object.read("AdvertiseTags", or: [])
         advertisedRoutes = try object.read("AdvertiseRoutes", or: [])
@@ -81,6 +86,7 @@ extension Prefs: JSONReadable, JSONWritable {
             writer.keep("WantRunning", wantsRunning)
             writer.keep("LoggedOut", isLoggedOut)
             writer.keep("ShieldsUp", shieldsUp)
+            writer.keep("PortMapping", mapsPorts)
             writer.keep("AdvertiseTags", advertisedTags)
             writer.keep("Hostname", hostname)
             writer.keep("AdvertiseRoutes", advertisedRoutes)
@@ -104,6 +110,7 @@ extension PrefsChange: JSONReadable, JSONWritable {
             case "WantRunning": wantsRunning = prefs.wantsRunning
             case "LoggedOut": isLoggedOut = prefs.isLoggedOut
             case "ShieldsUp": shieldsUp = prefs.shieldsUp
+            case "PortMapping": mapsPorts = try object.read("PortMapping", or: false)
             case "AdvertiseTags": advertisedTags = prefs.advertisedTags
             case "Hostname": hostname = prefs.hostname
             case "AdvertiseRoutes": advertisedRoutes = prefs.advertisedRoutes
@@ -128,6 +135,7 @@ extension PrefsChange: JSONReadable, JSONWritable {
             set("WantRunning", wantsRunning)
             set("LoggedOut", isLoggedOut)
             set("ShieldsUp", shieldsUp)
+            set("PortMapping", mapsPorts)
             set("AdvertiseTags", advertisedTags)
             set("Hostname", hostname)
             set("AdvertiseRoutes", advertisedRoutes)

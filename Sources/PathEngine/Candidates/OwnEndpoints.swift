@@ -4,14 +4,15 @@ import NetTypes
 struct OwnEndpoints {
     private var local: [Endpoint] = []
     private var reflexive: [Endpoint] = []
-    private var mappingVaries = false
+    private var portMapped: [Endpoint] = []
+    private(set) var mappingVaries = false
     /// Whether a report since the last change of the network said so: quick ones cannot tell.
     private(set) var hasVaryingMapping = false
     /// Reflexive endpoints were last confirmed.
     private(set) var confirmedAt = MonotonicInstant.never
     /// Grows with each change of the list.
     private(set) var generation = 0
-    /// What to announce: reflexive before local.
+    /// What to announce: port-mapped before reflexive before local.
     private(set) var list: [OwnEndpoint] = []
 
     func areFresh(at now: MonotonicInstant) -> Bool {
@@ -21,6 +22,12 @@ struct OwnEndpoints {
     /// Returns whether the list changed.
     mutating func setLocal(_ endpoints: [Endpoint]) -> Bool {
         local = endpoints
+        return rebuild()
+    }
+
+    /// Returns whether the list changed.
+    mutating func setPortMapped(_ endpoints: [Endpoint]) -> Bool {
+        portMapped = endpoints
         return rebuild()
     }
 
@@ -50,6 +57,7 @@ struct OwnEndpoints {
             else { return }
             result.append(OwnEndpoint(endpoint, kind))
         }
+        for endpoint in portMapped { add(endpoint, .portMapped) }
         for endpoint in reflexive { add(endpoint, .reflexive) }
         if mappingVaries, let first = reflexive.first(where: { $0.address.isIPv4 }),
             let own = local.first(where: { $0.address.isIPv4 })

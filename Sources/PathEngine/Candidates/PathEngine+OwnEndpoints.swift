@@ -10,6 +10,12 @@ extension PathEngine {
         if ownEndpoints.setLocal(endpoints) { announce(at: now) }
     }
 
+    /// Endpoints that gateways forward to our sockets; anyone may speak to us there.
+    package mutating func setPortMappedEndpoints(_ endpoints: [Endpoint], at now: MonotonicInstant)
+    {
+        if ownEndpoints.setPortMapped(endpoints) { announce(at: now) }
+    }
+
     /// What STUN servers say our endpoints are. Call it after each report, changed or not: it also
     /// says that they are valid now.
     package mutating func setReflexiveEndpoints(
@@ -46,6 +52,7 @@ extension PathEngine {
 
     mutating func forgetProofs(at now: MonotonicInstant) {
         ownEndpoints.expire()
+        hardNAT.forgetAll()
         natBehavior = NATBehavior()
         endpointsRequestedAt = .never
         for index in peers.indices where peers[index] != nil {

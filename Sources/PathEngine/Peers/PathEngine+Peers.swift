@@ -36,6 +36,7 @@ extension PathEngine {
     package mutating func removePeer(index: Int) {
         guard index < peers.count, let configuration = peers[index]?.configuration else { return }
         unlink(configuration, from: index)
+        hardNAT.forget(index)
         peers[index] = nil
         scheduled.removeAll { $0 == index }
     }
@@ -72,6 +73,7 @@ extension PathEngine {
         status.mtu = current.flatMap { peer.candidates[$0]?.mtu.status }
         status.obstacle = obstacle(peer, at: now)
         status.isActive = peer.isInSession(at: now)
+        status.hardNATObstacle = current == nil ? peer.hardNAT.obstacle : nil
         status.lastSentAt = known(peer.activity.lastSentAt)
         status.lastReceivedAt = known(peer.activity.lastReceivedAt)
         status.candidates = peer.candidates.candidates.map { candidate in

@@ -26,6 +26,7 @@ struct Peer {
     var signalling = Signalling()
     var activity = Activity()
     var pings = OutstandingPings()
+    var hardNAT = HardNATMemory()
     /// Bounds the pings sent to, and the pongs sent for, this peer.
     var pingBudget = TokenBucket(burst: 120, interval: .milliseconds(25))
     var pongBudget = TokenBucket(burst: 200, interval: .milliseconds(20))

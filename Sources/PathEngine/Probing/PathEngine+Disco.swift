@@ -6,7 +6,8 @@ extension PathEngine {
     /// why it was not acted upon; that is counted as well.
     @discardableResult
     package mutating func handleDisco(
-        _ datagram: RawSpan, from source: PacketSource, at now: MonotonicInstant
+        _ datagram: RawSpan, from source: PacketSource, by socket: LocalSocket = .main,
+        at now: MonotonicInstant
     ) -> PathDropReason? {
         guard let envelope = DiscoEnvelope(datagram) else { return drop(.notDisco) }
         guard let indices = indicesByDiscoKey[envelope.sender], let first = indices.first else {
@@ -16,14 +17,15 @@ extension PathEngine {
             return drop(.notAuthentic)
         }
         return unsafe handleDiscoMessage(
-            plaintext.span.bytes, sender: envelope.sender, from: source, at: now)
+            plaintext.span.bytes, sender: envelope.sender, from: source, by: socket, at: now)
     }
 
     /// The part of `handleDisco` behind the decryption: the plaintext of a box whose sender holds the
     /// disco key `sender`. Also where a fuzzer comes in.
     @discardableResult
     package mutating func handleDiscoMessage(
-        _ plaintext: RawSpan, sender: DiscoKey, from source: PacketSource, at now: MonotonicInstant
+        _ plaintext: RawSpan, sender: DiscoKey, from source: PacketSource,
+        by socket: LocalSocket = .main, at now: MonotonicInstant
     ) -> PathDropReason? {
         guard let indices = indicesByDiscoKey[sender] else { return drop(.unknownSender) }
         let message: DiscoMessage
@@ -47,12 +49,15 @@ extension PathEngine {
             guard let index = named ?? relayed ?? (indices.count == 1 ? indices[0] : nil),
                 relayed == nil || relayed == index
             else { return drop(.senderMismatch) }
-            return handlePing(id, of: index, from: source, at: now)
-        case .pong(let id, _):
-            return handlePong(id, ofOneOf: indices, from: source, at: now)
+            return handlePing(id, of: index, from: source, by: socket, at: now)
+        case .pong(let id, let seen):
+            return handlePong(id, ofOneOf: indices, seen: seen, from: source, at: now)
         case .callMeMaybe(let endpoints):
             guard let relayed else { return drop(.wrongCarrier) }
             return handleCallMeMaybe(endpoints, of: relayed, from: source, at: now)
+        case .hardNAT(let message):
+            guard let relayed else { return drop(.wrongCarrier) }
+            return handleHardNAT(message, of: relayed, at: now)
         case .bindRelay, .bindRelayChallenge, .bindRelayAnswer, .callMeMaybeVia,
             .allocateRelayRequest, .allocateRelayResponse:
             return drop(.ignoredType)
@@ -60,7 +65,8 @@ extension PathEngine {
     }
 
     private mutating func handlePing(
-        _ id: PingID, of index: Int, from source: PacketSource, at now: MonotonicInstant
+        _ id: PingID, of index: Int, from source: PacketSource, by socket: LocalSocket,
+        at now: MonotonicInstant
     ) -> PathDropReason? {
         countersStorage.pingsReceived += 1
         guard peers[index]?.pongBudget.take(at: now) == true else { return drop(.rateLimited) }
@@ -74,7 +80,8 @@ extension PathEngine {
                 .pong(id, source: Endpoint(.v4(IPv4Address(127, 3, 3, 40)), port: port)),
                 to: .relay(region: region, to: nodeKey), of: index)
         case .direct(let endpoint):
-            _ = send(.pong(id, source: endpoint), to: .udp(endpoint), of: index)
+            _ = send(.pong(id, source: endpoint), to: .udp(endpoint), of: index, by: socket)
+            noteHeard(from: endpoint, of: index, by: socket, at: now)
             guard CandidateFilter.accepts(endpoint, settings) else { return nil }
             peers[index]?.notePing(from: endpoint, at: now, into: &actions)
             perform(for: index, at: now)
@@ -84,9 +91,14 @@ extension PathEngine {
     }
 
     private mutating func handlePong(
-        _ id: PingID, ofOneOf indices: [Int], from source: PacketSource, at now: MonotonicInstant
+        _ id: PingID, ofOneOf indices: [Int], seen: Endpoint, from source: PacketSource,
+        at now: MonotonicInstant
     ) -> PathDropReason? {
         for index in indices {
+            if case .direct = source, takePongOfAttempt(id, of: index, seen: seen, at: now) {
+                countersStorage.pongsReceived += 1
+                return nil
+            }
             guard let ping = peers[index]?.pings.take(id) else { continue }
             countersStorage.pongsReceived += 1
             let roundTrip = now - ping.sentAt
@@ -123,7 +135,10 @@ extension PathEngine {
         if case .relay(let region, _) = source { peers[index]?.noteRelay(region) }
         let usable = endpoints.filter { CandidateFilter.accepts($0, settings) }
         peers[index]?.noteCallMeMaybe(usable, at: now)
-        if peers[index]?.isDirect(at: now) == false { answerCallMeMaybe(of: index, at: now) }
+        if peers[index]?.isDirect(at: now) == false {
+            answerCallMeMaybe(of: index, at: now)
+            noteDirectWanted(index, at: now)
+        }
         peers[index]?.service(at: now, into: &actions)
         perform(for: index, at: now)
         reschedule(index, at: now)

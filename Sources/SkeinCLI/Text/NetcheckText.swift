@@ -92,7 +92,9 @@ struct NetcheckText {
         let known = [("UPnP", report.upnp), ("NAT-PMP", report.natPMP), ("PCP", report.pcp)]
         let found = known.filter { $0.1 == true }.map(\.0)
         if found.isEmpty { return known.allSatisfy { $0.1 == nil } ? "not asked" : "none" }
-        return found.joined(separator: ", ")
+        let ports = report.portMappings.sorted { $0.key < $1.key }
+            .map { "\($0.key) for \($0.value) s" }
+        return ([found.joined(separator: ", ")] + ports).joined(separator: "; ")
     }
 }
 

@@ -21,6 +21,11 @@ struct Daemon: AsyncParsableCommand {
     @Option(help: "A PEM file with certificates to trust besides the system's.")
     var trustFile: String?
 
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Try many ports to get through NATs that use another one for each destination.")
+    var hardNat = true
+
     @Option(
         help: "How much to log: trace, debug, info, notice, warning, error.",
         transform: { text in
@@ -45,7 +50,8 @@ struct Daemon: AsyncParsableCommand {
             try await NodeDaemon.run(
                 NodeDaemon.Configuration(
                     stateFolder: stateDir, socketPath: connection.socket, port: port,
-                    interfaceName: tun == "none" ? nil : tun, trustFile: trustFile),
+                    interfaceName: tun == "none" ? nil : tun, trustFile: trustFile,
+                    searchesHardNAT: hardNat),
                 logger: logger)
         } catch {
             throw Failure("\(error)")

@@ -1,0 +1,63 @@
+# shellcheck shell=bash
+# Routers that map ports when asked: miniupnpd, which adds its rules to those of the router.
+
+# public_address ROUTER ADDRESS: one more address on its public side, from which everything it sends
+# out appears, reached by all through the switch.
+public_address() {
+    ip -n "$1" address add "$2/32" dev wan
+    ip netns exec internet sysctl -qw net.ipv4.ip_forward=1
+    ip -n internet route add "$2/32" via "${ADDRESS[$1]}"
+    EXTERNAL[$1]=$2
+}
+declare -A EXTERNAL=()
+
+# gateway ROUTER pcp|upnp: starts miniupnpd on the router; pcp is PCP and NAT-PMP, upnp is UPnP alone.
+gateway() {
+    local router=$1 folder=/run/lab/$1
+    local pmp=yes upnp=no
+    [[ $2 == pcp ]] || { pmp=no; upnp=yes; }
+    ip netns exec "$router" nft -f - <<RULES
+add chain inet router miniupnpd
+add chain inet router prerouting_miniupnpd
+add chain inet router postrouting_miniupnpd
+flush chain inet router miniupnpd
+flush chain inet router prerouting_miniupnpd
+flush chain inet router postrouting_miniupnpd
+RULES
+    ip netns exec "$router" nft list chain inet router arriving | grep -q prerouting_miniupnpd ||
+        ip netns exec "$router" nft -f - <<RULES
+insert rule inet router arriving jump prerouting_miniupnpd
+insert rule inet router leaving jump postrouting_miniupnpd
+insert rule inet router forwarding jump miniupnpd
+RULES
+    cat >"$folder/miniupnpd.conf" <<CONFIG
+ext_ifname=wan
+ext_ip=${EXTERNAL[$router]}
+listening_ip=lan
+enable_natpmp=$pmp
+enable_upnp=$upnp
+secure_mode=yes
+min_lifetime=120
+max_lifetime=86400
+system_uptime=no
+uuid=00000000-0000-0000-0000-000000000001
+upnp_table_name=router
+upnp_nat_table_name=router
+upnp_forward_chain=miniupnpd
+upnp_nat_chain=prerouting_miniupnpd
+upnp_nat_postrouting_chain=postrouting_miniupnpd
+allow 1024-65535 0.0.0.0/0 1024-65535
+deny 0-65535 0.0.0.0/0 0-65535
+CONFIG
+    launch miniupnpd "$router" miniupnpd -d -f "$folder/miniupnpd.conf" -P "$folder/miniupnpd.pid"
+}
+
+# maps_port ROUTER HOST: the router forwards a port to the host's node.
+maps_port() {
+    ip netns exec "$1" nft list chain inet router prerouting_miniupnpd |
+        grep "dnat ip to ${ADDRESS[$2]}:$SKEIN_PORT"
+}
+
+maps_nothing() {
+    ! ip netns exec "$1" nft list chain inet router prerouting_miniupnpd | grep dnat
+}

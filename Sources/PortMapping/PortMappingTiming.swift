@@ -1,0 +1,43 @@
+import NetTypes
+
+enum PortMappingTiming {
+    /// What we ask for, in seconds.
+    static var lifetimeWanted: UInt32 { 7200 }
+    /// Grants shorter than this are not worth their upkeep; longer ones than the other are renewed as
+    /// if they were so long.
+    static var lifetimeMin: Nanoseconds { .seconds(60) }
+    static var lifetimeMax: Nanoseconds { .minutes(24 * 60) }
+    /// A UPnP lease without end, or one whose loss nobody tells us: asked for again this often.
+    static var upnpRefresh: Nanoseconds { .minutes(10) }
+
+    /// When probes are repeated, from the start of a search.
+    static var probeTimes: [Nanoseconds] { [.zero, .milliseconds(250), .milliseconds(1000)] }
+    static var searchDuration: Nanoseconds { .seconds(3) }
+    /// How long a better protocol may take after NAT-PMP has answered.
+    static var graceAfterNATPMP: Nanoseconds { .milliseconds(50) }
+    /// UPnP is chosen when the others have been silent for this long.
+    static var graceForDatagrams: Nanoseconds { .milliseconds(250) }
+
+    /// RFC 6886 §3.1 begins at 250 ms and doubles; so do we for PCP, whose server is on our link.
+    static var firstRetry: Nanoseconds { .milliseconds(250) }
+    static var triesMax: Int { 5 }
+    static var exchangeTimeout: Nanoseconds { .seconds(3) }
+    static var portChoicesMax: Int { 4 }
+
+    /// After nothing answered, or all refused.
+    static var restMin: Nanoseconds { .minutes(2) }
+    static var restMax: Nanoseconds { .minutes(30) }
+    static var refusalMin: Nanoseconds { .minutes(1) }
+    static var refusalMax: Nanoseconds { .minutes(30) }
+
+    /// How often a gateway that holds a mapping is asked whether it lost it.
+    static var checkInterval: Nanoseconds { .minutes(2) }
+    /// A failed renewal is tried again after a quarter of what is left, but not sooner.
+    static var renewalRetryMin: Nanoseconds { .seconds(10) }
+    /// The least time between two new mappings because of a restart; doubles up to the other.
+    static var restartGapMin: Nanoseconds { .seconds(5) }
+    static var restartGapMax: Nanoseconds { .minutes(10) }
+
+    /// How long stopping waits for gateways.
+    static var releaseDuration: Nanoseconds { .milliseconds(1000) }
+}
