@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # Routers that map ports when asked: miniupnpd, which adds its rules to those of the router.
 
-# public_address ROUTER ADDRESS: one more address on its public side, from which everything it sends
+# further_address ROUTER ADDRESS: one more address on its public side, from which everything it sends
 # out appears, reached by all through the switch.
-public_address() {
+further_address() {
     ip -n "$1" address add "$2/32" dev wan
     ip netns exec internet sysctl -qw net.ipv4.ip_forward=1
     ip -n internet route add "$2/32" via "${ADDRESS[$1]}"

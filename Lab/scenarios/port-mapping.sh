@@ -12,7 +12,7 @@ need miniupnpd
 
 # miniupnpd serves no addresses that are reserved for documentation, as the lab's are.
 router home hard; host alice home
-public_address home 9.9.9.9
+further_address home 9.9.9.9
 router office hard; host bob office
 start server
 
