@@ -5,7 +5,7 @@ struct OwnEndpoints {
     private var local: [Endpoint] = []
     private var reflexive: [Endpoint] = []
     private var portMapped: [Endpoint] = []
-    private(set) var mappingVaries = false
+    private var mappingVaries = false
     /// Whether a report since the last change of the network said so: quick ones cannot tell.
     private(set) var hasVaryingMapping = false
     /// Reflexive endpoints were last confirmed.

@@ -88,7 +88,7 @@ extension PathEngine {
         switch natBehavior.mapping {
         case .addressDependent, .addressAndPortDependent: true
         case .endpointIndependent: false
-        case nil: ownEndpoints.mappingVaries ? true : hardNAT.sampledVariation
+        case nil: ownEndpoints.hasVaryingMapping ? true : hardNAT.sampledVariation
         }
     }
     var isBehindHardNAT: Bool { hasHardNAT == true }
