@@ -16,6 +16,8 @@ further_address home 9.9.9.9
 router office hard; host bob office
 start server
 
+older() { (($(ps -o etimes= -p "${PID[$1]}") >= $2)); }
+
 for protocol in pcp upnp; do
     gateway home "$protocol"
     join alice
@@ -25,7 +27,9 @@ for protocol in pcp upnp; do
     expect direct alice bob
     skein alice netcheck | tee -a "$LOGS/alice.log"
 
-    # Its mappings are lost with it; who hears of the restart asks again.
+    # Its mappings are lost with it; who hears of the restart asks again. Its clock tells of a restart
+    # only when it had gone on for some seconds (RFC 6887 §8.5).
+    await 10 older miniupnpd 5
     crash miniupnpd
     gateway home "$protocol"
     [[ $protocol == upnp ]] || await 10 maps_port home alice

@@ -13,7 +13,8 @@ package struct RelayPoolConfiguration: Sendable {
     /// A region's next node is dialled beside one that takes longer than this.
     package var staggerDelay = Nanoseconds.milliseconds(300)
     /// A region that was reached before and cannot be again counts as unreachable after so long, or four
-    /// times its latency where that is more; the longer time is for one that never was.
+    /// times its latency or twice what reaching it took where that is more; the longer time is for one
+    /// that never was.
     package var doubtDelay = Nanoseconds.milliseconds(500)
     package var doubtDelayAtFirst = Nanoseconds.seconds(5)
     /// The first ping on a connection: from then on its latency is known.
@@ -95,6 +96,8 @@ struct RegionPolicy {
     /// When the first packet went out that nothing has come back for.
     private var unansweredSince: MonotonicInstant?
     private var latency: Nanoseconds?
+    /// What the last successful dial took; nil before the first.
+    private var dialDuration: Nanoseconds?
     private var doubtAt: MonotonicInstant?
     /// No node of the region could be reached when it was last tried.
     private(set) var isUnreachable = false
@@ -143,6 +146,7 @@ struct RegionPolicy {
     }
 
     mutating func noteConnected(at now: MonotonicInstant) {
+        if case .dialing(let since) = phase { dialDuration = now - since }
         phase = .connected(since: now)
         heardAt = now
         unansweredSince = nil
@@ -270,10 +274,10 @@ struct RegionPolicy {
         dialledCount = 0
         outstandingCount = 0
         if doubtAt == nil, !isUnreachable {
-            doubtAt =
-                now
-                + (latency.map { max(configuration.doubtDelay, $0 * 4) }
-                    ?? configuration.doubtDelayAtFirst)
+            let patience = dialDuration.map { duration in
+                max(configuration.doubtDelay, max(duration * 2, (latency ?? .zero) * 4))
+            }
+            doubtAt = now + (patience ?? configuration.doubtDelayAtFirst)
         }
         return dialNode(at: now)
     }

@@ -290,6 +290,24 @@ private struct Region {
         #expect(!region.policy.isUnreachable)
     }
 
+    @Test func oneThatWasReachedIsDoubtedSoonBeforeItsLatencyIsKnown() {
+        var region = Region()
+        region.policy.setHome(true, at: region.now)
+        _ = region.poll()
+        region.advance(.milliseconds(400))
+        region.policy.noteConnected(at: region.now)
+        region.advance(.seconds(1))
+        region.lose()
+        while region.policy.nextDeadline != nil {
+            if case .dial = region.next() { break }
+        }
+        let start = region.now
+        #expect(!region.policy.isUnreachable)
+        // Twice what it took the last time, so that a distant relay is not given up for its distance.
+        #expect(region.next() == nil && region.policy.isUnreachable)
+        #expect(region.now - start == .milliseconds(800))
+    }
+
     @Test func answersKeepSuspicionAway() {
         var region = Region()
         region.policy.setHome(true, at: region.now)
