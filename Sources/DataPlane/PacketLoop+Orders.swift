@@ -216,8 +216,10 @@ extension PacketLoop {
                     "peer": "\(peers[peer]?.desired.nodeKey.shortText ?? "")",
                     "path": "\(direct?.description ?? "relay")",
                 ])
-            // Packets may be waiting for a handshake that found no path.
+            // Packets may be waiting for a handshake that found no path, or whose message a relay
+            // dropped because the peer had not come to it yet.
             if direct != nil {
+                wireGuard.noteNotSent(to: PeerIndex(number: peer))
                 wireGuard.initiateHandshake(ifWaitingFor: PeerIndex(number: peer), at: now)
             }
         case .pingAnswered(let id, _, let from, let roundTrip):
