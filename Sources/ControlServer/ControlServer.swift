@@ -105,19 +105,7 @@ package final class ControlServer: Sendable {
             openControl: { (message) throws(ControlOpeningError) in
                 try ControlOpening(message, serverKey: serverKey)
             },
-            startControl: { opening, address, channel in
-                let connection = MachineConnection(
-                    machineKey: opening.machineKey, capabilityVersion: Int(opening.version),
-                    remoteAddress: address)
-                try channel.pipeline.syncOperations.addControlServer(opening) { stream in
-                    stream.eventLoop.makeCompletedFuture {
-                        try stream.pipeline.syncOperations.addHandler(
-                            MachineStreamHandler(
-                                connection: connection,
-                                respond: { await service.respond(to: $0, $1) }))
-                    }
-                }
-            },
+            startControl: Front.controlStarter { await service.respond(to: $0, $1) },
             relay: relay?.upgrade, logger: logger)
     }
 

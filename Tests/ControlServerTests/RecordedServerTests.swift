@@ -43,19 +43,9 @@ import Testing
             openControl: { (message) throws(ControlOpeningError) in
                 try ControlOpening(message, serverKey: key)
             },
-            startControl: { opening, address, channel in
-                let connection = MachineConnection(
-                    machineKey: opening.machineKey, capabilityVersion: Int(opening.version),
-                    remoteAddress: address)
-                try channel.pipeline.syncOperations.addControlServer(opening) { stream in
-                    stream.eventLoop.makeCompletedFuture {
-                        try stream.pipeline.syncOperations.addHandler(
-                            MachineStreamHandler(connection: connection) { request, reply in
-                                // A client that hangs up shows as a failure of its own.
-                                try? await answer(request, reply, registration, maps)
-                            })
-                    }
-                }
+            startControl: Front.controlStarter { request, reply in
+                // A client that hangs up shows as a failure of its own.
+                try? await answer(request, reply, registration, maps)
             },
             relay: nil, logger: logger)
         return try await Listener(

@@ -22,6 +22,25 @@ struct Front: Sendable {
     var logger: Logger
 }
 
+extension Front {
+    /// Puts control channels into connections; `respond` answers the requests that come through them.
+    static func controlStarter(
+        respond: @escaping MachineStreamHandler.Respond
+    ) -> @Sendable (ControlOpening, IPAddress?, any Channel) throws -> Void {
+        { opening, address, channel in
+            let connection = MachineConnection(
+                machineKey: opening.machineKey, capabilityVersion: Int(opening.version),
+                remoteAddress: address)
+            try channel.pipeline.syncOperations.addControlServer(opening) { stream in
+                stream.eventLoop.makeCompletedFuture {
+                    try stream.pipeline.syncOperations.addHandler(
+                        MachineStreamHandler(connection: connection, respond: respond))
+                }
+            }
+        }
+    }
+}
+
 /// The answer to a plain request, whole.
 struct PlainResponse: Sendable {
     var status: HTTPResponseStatus
