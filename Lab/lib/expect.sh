@@ -103,3 +103,29 @@ flow_ends() {
     # One may be under way when the stream is stopped.
     ((sent - received <= lost + 1 && sent > 0)) || fail "lost $((sent - received)) of $sent packets, allowed are $lost"
 }
+
+# outage A B [PING FLAG…] -- COMMAND…: runs the command under a stream of echo requests (50 a second) and
+# leaves in OUTAGE for how many milliseconds none was answered, once three seconds' worth have been again.
+outage() {
+    local from=$1 to=$2 flags=()
+    shift 2
+    until [[ $1 == -- ]]; do flags+=("$1"); shift; done
+    shift
+    : >"$LOGS/outage.log"
+    launch outage "$from" ping -4 -n -D -i 0.02 -W 2 "${flags[@]}" "$(address4 "$to")"
+    await 5 answered outage 50
+    "$@"
+    await 15 answered outage $(($(answers outage) + 150))
+    kill -INT "${PID[outage]}"; await 5 gone outage; forget outage
+    OUTAGE=$(sed -nE 's/^\[([0-9.]+)\] .*bytes from.*/\1/p' "$LOGS/outage.log" |
+        awk 'NR > 1 && $1 - last > gap {gap = $1 - last} {last = $1} END {printf "%d\n", gap * 1000}')
+    step "$*: $OUTAGE ms without an answer"
+}
+
+# expect_outage MILLISECONDS: the last outage was not longer, give or take two packets of the stream.
+expect_outage() {
+    ((OUTAGE <= $1 * PATIENCE + 40)) || fail "$OUTAGE ms without an answer, allowed are $1"
+}
+
+answers() { grep -c 'bytes from' "$LOGS/$1.log" || true; }
+answered() { (($(answers "$1") >= $2)); }

@@ -17,7 +17,7 @@ IPV6=no
 LAN_COUNT=0
 PUBLIC_COUNT=0
 declare -A ADDRESS=() ADDRESS6=() GATEWAY=() GATEWAY6=() SUBNET=() SUBNET6=()
-declare -A ROUTER_OF=() HOSTS_ON=() KIND=()
+declare -A ROUTER_OF=() HOSTS_ON=() LEASE=() KIND=()
 
 SKEIN_PORT=41641
 
@@ -143,8 +143,10 @@ host() {
 plug() {
     local name=$1 interface=$2 network=$3
     local port=p.$name number
-    number=$((HOSTS_ON[$network] + 1))
-    HOSTS_ON[$network]=$number
+    # Who comes back gets the address it had.
+    number=${LEASE[$name@$network]:-$((HOSTS_ON[$network] + 1))}
+    ((number <= HOSTS_ON[$network])) || HOSTS_ON[$network]=$number
+    LEASE[$name@$network]=$number
     ip -n "$name" link add "$interface" type veth peer name "$port" netns "$network"
     ip -n "$network" link set "$port" master lan up
     ip -n "$name" link set "$interface" up
@@ -253,4 +255,35 @@ clear_blocks() {
 forget_mappings() {
     need conntrack
     ip netns exec "$1" conntrack -F >/dev/null 2>&1
+}
+
+# translate ROUTER: its LAN, which must have IPv6 alone, reaches IPv4 through a NAT64 on the router (tayga and
+# the router's own NAT), and is told so by a name server (DNS64).
+NAT64_PREFIX=2001:db8:64::/96
+translate() {
+    need tayga
+    local router=$1 folder=/run/lab/$1
+    cat >"$folder/tayga.conf" <<CONFIG
+tun-device nat64
+ipv4-addr 192.168.255.1
+prefix $NAT64_PREFIX
+dynamic-pool 192.168.255.0/24
+data-dir $folder
+CONFIG
+    launch tayga "$router" tayga -d -c "$folder/tayga.conf"
+    has_tunnel() { ip -n "$router" link set nat64 up; }
+    await 5 has_tunnel
+    ip -n "$router" route add 192.168.255.0/24 dev nat64
+    ip -n "$router" -6 route add "$NAT64_PREFIX" dev nat64
+    ip netns exec "$router" nft add rule inet router forwarding iifname nat64 accept
+    ip netns exec "$router" nft add rule inet router forwarding oifname nat64 ct state new accept
+    launch dns64 "$router" "$PYTHON" "$LAB/tools/dns64.py" "${GATEWAY6[$router]}" "$NAT64_PREFIX" \
+        /run/lab/system/etc/hosts
+}
+
+# ipv6_only HOST: takes its IPv4 away, and every name that it does not ask the name server of its network.
+ipv6_only() {
+    on "$1" ip -4 address flush dev eth0
+    echo '::1 localhost' >"/run/lab/$1/hosts"
+    echo "nameserver ${GATEWAY6[${ROUTER_OF[$1]}]}" >"/run/lab/$1/resolv.conf"
 }

@@ -28,8 +28,8 @@ package struct RelayPoolConfiguration: Sendable {
     /// Our own pings measure latency and find dead connections long before `silenceMax`.
     package var pingInterval = Nanoseconds.seconds(30)
     package var pingTimeout = Nanoseconds.seconds(10)
-    /// After a change of links.
-    package var probeTimeout = Nanoseconds.seconds(3)
+    /// How long our own kernel may take to say when it last heard from the relay's.
+    package var kernelTimeout = Nanoseconds.seconds(3)
     /// Pause after the first failure; doubles up to the maximum, each time shortened at random by up
     /// to a half.
     package var backoffMin = Nanoseconds.milliseconds(250)
@@ -227,7 +227,7 @@ struct RegionPolicy {
         return measured
     }
 
-    /// Links changed: prove the connection, or dial without waiting any longer.
+    /// Links changed: prove the connection soon, or dial without waiting any longer.
     mutating func probe(at now: MonotonicInstant) {
         switch phase {
         case .idle, .dialing: break
@@ -294,7 +294,10 @@ struct RegionPolicy {
     ) -> Action? {
         if !isWanted(at: now) { return .close(.idle) }
         if let heardAt, now - heardAt >= configuration.silenceMax { return .close(.silent) }
-        if probeIsDue { return send(timeout: configuration.probeTimeout, at: now, random: &random) }
+        if probeIsDue {
+            probeIsDue = false
+            return suspect(at: now, random: &random)
+        }
         if let suspicionAt, suspicionAt <= now, ping?.isSuspicion != true {
             return suspect(at: now, random: &random)
         }
@@ -307,7 +310,7 @@ struct RegionPolicy {
             }
             guard ping.isSuspicion else { return .close(.pingTimeout) }
             // Until the answer is in.
-            self.ping?.deadline = now + configuration.probeTimeout
+            self.ping?.deadline = now + configuration.kernelTimeout
             return .checkKernel
         }
         guard let pingDueAt, pingDueAt <= now else { return nil }
@@ -341,7 +344,6 @@ struct RegionPolicy {
     private mutating func send(
         timeout: Nanoseconds, at now: MonotonicInstant, random: inout some RandomNumberGenerator
     ) -> Action {
-        probeIsDue = false
         let id: UInt64 = random.next()
         ping = Ping(id: id, sentAt: now, deadline: now + timeout, giveUpAt: now + timeout)
         pingDueAt = now + configuration.pingInterval

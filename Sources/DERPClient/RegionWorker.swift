@@ -65,7 +65,12 @@ final class RegionWorker {
         perform()
     }
 
-    func probe() {
+    func probe(addresses: Set<IPAddress>) {
+        if let local = current?.channel.localAddress?.ipAddress.flatMap({ IPAddress($0) }),
+            !local.isLoopback, !addresses.contains(local)
+        {
+            end("the address \(local) is gone")
+        }
         policy.probe(at: pool.now())
         perform()
     }

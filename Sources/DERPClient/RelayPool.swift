@@ -146,10 +146,13 @@ package final class RelayPool: Sendable {
         onLoop { _, workers in workers.byRegion[region]?.prepare() }
     }
 
-    /// After a change of links: what does not answer a ping within three seconds is dialled again.
-    package func probe() {
+    /// After a change of links: a connection from an address that this machine does not have any more
+    /// is made again at once, any other has to prove that it lives.
+    package func probe(addresses: Set<IPAddress>) {
         onLoop { _, workers in
-            for id in workers.byRegion.keys.sorted() { workers.byRegion[id]?.probe() }
+            for id in workers.byRegion.keys.sorted() {
+                workers.byRegion[id]?.probe(addresses: addresses)
+            }
         }
     }
 

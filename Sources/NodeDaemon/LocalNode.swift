@@ -217,7 +217,7 @@ actor LocalNode {
         }
         logger.info("links changed", metadata: ["addresses": "\(state.candidateAddresses)"])
         parts.dataPlane.handleLinkChange()
-        relays?.pool.probe()
+        relays?.pool.probe(addresses: Set(state.addresses.map(\.prefix.address)))
         resolveNames()
         discoverNAT64()
         if let client = session?.client { doAside { await client.networkChanged() } }

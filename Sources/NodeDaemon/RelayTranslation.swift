@@ -69,6 +69,11 @@ struct RelayTranslation {
             if node.ipv4.isEmpty { ipv4 = name?.ipv4 }
             if node.ipv6.isEmpty { ipv6 = name?.ipv6 }
         }
+        // What a name server made up for an IPv4 host says nothing about IPv6.
+        if let address = ipv6, let inner = nat64?.extract(address) {
+            ipv6 = nil
+            ipv4 = ipv4 ?? inner
+        }
         let port: UInt16? =
             switch node.stunPort {
             case 0: 3478

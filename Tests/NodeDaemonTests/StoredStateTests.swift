@@ -139,6 +139,17 @@ struct RelayTranslationTests {
         #expect(region.nodes.first?.stunPort == 3478)
     }
 
+    @Test func anAddressMadeUpForTheTranslatorIsNoIPv6() throws {
+        let prefix = NAT64Prefix.wellKnown
+        let inner = IPv4Address(192, 0, 2, 7)
+        let synthesized = RelayTranslation(
+            resolved: ["relay.example.org": ResolvedName(ipv6: prefix.synthesize(inner))],
+            nat64: prefix)
+        let server = try #require(synthesized.regions(map { _ in }).first?.nodes.first)
+        #expect(server.ipv4 == inner)
+        #expect(server.ipv6 == nil)
+    }
+
     @Test func specialValuesOfTheMapAreHonoured() throws {
         let translation = RelayTranslation(resolved: [:])
         let silent = map {
