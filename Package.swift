@@ -108,7 +108,7 @@ let package = Package(
         word("CryptoPrimitives", ["CCrypto", "NetTypes"]),
         word("Compression", ["CZstd"]),
         tests("NetTypes", []),
-        tests("CryptoPrimitives", ["NetTypes"]),
+        tests("CryptoPrimitives", ["CCrypto", "NetTypes"]),
         tests("Compression", []),
 
         // Floor 1: codecs

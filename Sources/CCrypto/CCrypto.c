@@ -11,7 +11,6 @@
 static EVP_MAC *blake2s_mac;
 static EVP_MAC *hmac;
 static EVP_MD *blake2s;
-static EVP_CIPHER *chacha20_poly1305;
 static int ready;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -19,8 +18,7 @@ static void initialize(void) {
     blake2s_mac = EVP_MAC_fetch(NULL, "BLAKE2SMAC", NULL);
     hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     blake2s = EVP_MD_fetch(NULL, "BLAKE2S-256", NULL);
-    chacha20_poly1305 = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
-    ready = sodium_init() >= 0 && blake2s_mac && hmac && blake2s && chacha20_poly1305;
+    ready = sodium_init() >= 0 && blake2s_mac && hmac && blake2s && ccrypto_aead_initialize();
 }
 
 int ccrypto_initialize(void) {
@@ -105,58 +103,6 @@ int ccrypto_hmac_blake2s(uint8_t result[32], const uint8_t *key, size_t key_coun
 
 int ccrypto_sha256(uint8_t hash[32], const uint8_t *bytes, size_t count) {
     return EVP_Digest(bytes, count, hash, NULL, EVP_sha256(), NULL);
-}
-
-struct ccrypto_aead {
-    EVP_CIPHER_CTX *seal;
-    EVP_CIPHER_CTX *open;
-};
-
-ccrypto_aead *ccrypto_aead_create(const uint8_t key[32]) {
-    ccrypto_aead *aead = calloc(1, sizeof *aead);
-    if (!aead)
-        return NULL;
-    aead->seal = EVP_CIPHER_CTX_new();
-    aead->open = EVP_CIPHER_CTX_new();
-    if (aead->seal && aead->open &&
-        EVP_EncryptInit_ex2(aead->seal, chacha20_poly1305, key, NULL, NULL) &&
-        EVP_DecryptInit_ex2(aead->open, chacha20_poly1305, key, NULL, NULL))
-        return aead;
-    ccrypto_aead_free(aead);
-    return NULL;
-}
-
-void ccrypto_aead_free(ccrypto_aead *aead) {
-    if (!aead)
-        return;
-    // Freeing a context wipes the key schedule.
-    EVP_CIPHER_CTX_free(aead->seal);
-    EVP_CIPHER_CTX_free(aead->open);
-    free(aead);
-}
-
-int ccrypto_aead_seal(ccrypto_aead *aead, uint8_t *text, size_t count, const uint8_t nonce[12],
-                      const uint8_t *data, size_t data_count) {
-    EVP_CIPHER_CTX *context = aead->seal;
-    int written = 0;
-    return EVP_EncryptInit_ex2(context, NULL, NULL, nonce, NULL) &&
-           (data_count == 0 ||
-            EVP_EncryptUpdate(context, NULL, &written, data, (int)data_count)) &&
-           (count == 0 || EVP_EncryptUpdate(context, text, &written, text, (int)count)) &&
-           EVP_EncryptFinal_ex(context, text + count, &written) &&
-           EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, 16, text + count);
-}
-
-int ccrypto_aead_open(ccrypto_aead *aead, uint8_t *text, size_t count, const uint8_t nonce[12],
-                      const uint8_t *data, size_t data_count) {
-    EVP_CIPHER_CTX *context = aead->open;
-    int written = 0;
-    return EVP_DecryptInit_ex2(context, NULL, NULL, nonce, NULL) &&
-           EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, 16, text + count) &&
-           (data_count == 0 ||
-            EVP_DecryptUpdate(context, NULL, &written, data, (int)data_count)) &&
-           (count == 0 || EVP_DecryptUpdate(context, text, &written, text, (int)count)) &&
-           EVP_DecryptFinal_ex(context, text + count, &written) > 0;
 }
 
 int ccrypto_xaead_seal(uint8_t *sealed, const uint8_t *text, size_t count, const uint8_t nonce[24],

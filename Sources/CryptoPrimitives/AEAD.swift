@@ -1,25 +1,24 @@
 internal import CCrypto
 package import NetTypes
 
-/// A ChaCha20-Poly1305 key (RFC 8439) with its cipher state prepared, for one owner at a time.
-// Unchecked because of the pointer: the state has one owner, which is what ~Copyable says.
-@safe
-package struct AEADKey: ~Copyable, @unchecked Sendable {
+/// A ChaCha20-Poly1305 key (RFC 8439). It holds its 32 bytes and no more: the state of the cipher belongs
+/// to the thread that computes, so one key may be used by several at once.
+package struct AEADKey: ~Copyable, Sendable {
     /// Bytes a sealed message is longer than its plaintext.
     package static var tagByteCount: Int { 16 }
 
-    private let context: OpaquePointer
+    private let secret: SecretBytes
+    private let backend: CipherBackend
 
-    package init(_ key: SecretBytes) {
+    /// Packets by the million are worth `CipherBackend.fastest`.
+    package init(_ key: SecretBytes, backend: CipherBackend = .libcrypto) {
         requireLibraries()
-        let created = unsafe key.withBytes { key in
-            unsafe key.pointer { unsafe ccrypto_aead_create($0) }
-        }
-        guard let created = unsafe created else { preconditionFailure("out of memory for a key") }
-        unsafe context = created
+        precondition(backend == .libcrypto || backend.isAvailable, "the backend is not available")
+        secret = key
+        self.backend = backend
     }
 
-    deinit { unsafe ccrypto_aead_free(context) }
+    deinit { ccrypto_aead_forget() }
 
     /// How the 64-bit counter stands in the last eight of the twelve nonce bytes.
     package enum CounterOrder: Sendable {
@@ -39,7 +38,7 @@ package struct AEADKey: ~Copyable, @unchecked Sendable {
         let isSealed = unsafe buffer.withUnsafeMutableBytes { text in
             unsafe call(ccrypto_aead_seal, text, count, counter, order, data)
         }
-        precondition(isSealed == 1, "sealing cannot fail")
+        precondition(isSealed == 1, "sealing fails only for want of memory")
     }
 
     /// Decrypts in place a text followed by its sixteen-byte tag. Returns false, leaving the bytes
@@ -56,7 +55,7 @@ package struct AEADKey: ~Copyable, @unchecked Sendable {
     }
 
     private typealias Operation = (
-        OpaquePointer?, UnsafeMutablePointer<UInt8>?, Int, UnsafePointer<UInt8>?,
+        Int32, UnsafePointer<UInt8>?, UnsafeMutablePointer<UInt8>?, Int, UnsafePointer<UInt8>?,
         UnsafePointer<UInt8>?, Int
     ) -> Int32
 
@@ -70,11 +69,16 @@ package struct AEADKey: ~Copyable, @unchecked Sendable {
             0, UInt32(truncatingIfNeeded: value), UInt32(truncatingIfNeeded: value >> 32)
         )
         return unsafe withUnsafeBytes(of: &nonce) { nonce in
-            unsafe data.pointer { dataBytes in
-                unsafe operation(
-                    context, text.baseAddress!.assumingMemoryBound(to: UInt8.self), count,
-                    nonce.baseAddress!.assumingMemoryBound(to: UInt8.self), dataBytes,
-                    data.byteCount)
+            secret.withBytes { key in
+                unsafe key.pointer { key in
+                    unsafe data.pointer { dataBytes in
+                        unsafe operation(
+                            backend.rawValue, key,
+                            text.baseAddress!.assumingMemoryBound(to: UInt8.self), count,
+                            nonce.baseAddress!.assumingMemoryBound(to: UInt8.self), dataBytes,
+                            data.byteCount)
+                    }
+                }
             }
         }
     }

@@ -31,8 +31,8 @@ struct Session: ~Copyable {
         self.remoteIndex = remoteIndex
         self.isInitiator = isInitiator
         createdAt = now
-        sendingKey = AEADKey(keys.sending)
-        receivingKey = AEADKey(keys.receiving)
+        sendingKey = AEADKey(keys.sending, backend: .fastest)
+        receivingKey = AEADKey(keys.receiving, backend: .fastest)
     }
 
     func isExpired(at now: MonotonicInstant) -> Bool {
