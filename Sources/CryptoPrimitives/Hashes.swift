@@ -16,6 +16,12 @@ package enum BLAKE2s {
         }
     }
 
+    /// Keyed BLAKE2s with 32 bytes of output. The key has 1...32 bytes.
+    package static func mac32(key: RawSpan, _ message: RawSpan) -> Bytes32 {
+        precondition((1...32).contains(key.byteCount), "a BLAKE2s key has 1 to 32 bytes")
+        return digest(32, key: key, message, RawSpan()) { Bytes32($0) }
+    }
+
     private static func digest<Result>(
         _ count: Int, key: RawSpan, _ first: RawSpan, _ second: RawSpan,
         _ read: (RawSpan) -> Result

@@ -2,6 +2,7 @@ import CryptoPrimitives
 import Disco
 import NetTypes
 import PathEngine
+import PeerRelay
 import STUN
 
 let pathFuzzTargets: [FuzzTarget] = [
@@ -33,7 +34,47 @@ let pathFuzzTargets: [FuzzTarget] = [
         precondition((try? unsafe DiscoMessage(again.span.bytes)) == message, "encodes to itself")
     },
     FuzzTarget(name: "path-engine") { runPathEngine($0) },
+    FuzzTarget(name: "peer-relay") { runPeerRelay($0) },
 ]
+
+/// Each step is a byte of what happens, a byte of length and that many bytes: a datagram, or the
+/// plaintext of a message by one of two clients.
+private func runPeerRelay(_ script: RawSpan) {
+    var server = PeerRelayServer(key: relayKey, random: Counter())
+    var now = MonotonicInstant(nanoseconds: 0) + .minutes(60)
+    server.setEndpoints([Endpoint(.v4(IPv4Address(198, 51, 100, 1)), port: 7777)])
+    let clients = [ownDisco, peerDisco]
+    guard
+        let offer = try? server.allocate(
+            clients: clients.map(\.publicKey), requester: ownDisco.publicKey, at: now)
+    else { return }
+    var reader = ByteReader(script)
+    var nonces = Counter()
+    while let kind = try? reader.readBigEndian(as: UInt8.self),
+        let length = try? reader.readBigEndian(as: UInt8.self),
+        let body = try? reader.readSpan(count: min(Int(length), reader.remaining))
+    {
+        let source = Endpoint(.v4(IPv4Address(203, 0, 113, kind >> 4)), port: 41_641)
+        var datagram = body.array
+        if kind & 3 < 2, let box = DiscoBox(own: clients[Int(kind & 1)], peer: offer.server) {
+            let header = GeneveHeader(
+                content: .disco, virtualNetwork: offer.virtualNetwork, isControl: true)
+            let sealed = box.seal(body, random: &nonces)
+            datagram = header.encoded + sealed
+        } else if kind & 3 == 2 {
+            now = now + .seconds(Int64(length))
+        }
+        if case .reply(let reply) = unsafe server.handle(
+            datagram.span.bytes, from: source, at: now)
+        {
+            precondition(reply.count <= datagram.count, "the answer amplifies")
+        }
+        server.handleTimeout(at: now)
+        if let next = server.nextDeadline { precondition(next > now, "a deadline that stays due") }
+    }
+}
+
+private let relayKey = PrivateKey<DiscoKind>()
 
 /// Feeds an engine a script: each step is one byte of what happens, one byte of length, and that many
 /// bytes, which for messages are the plaintext of a box.
