@@ -86,10 +86,11 @@ bytes_by_relay() {
     echo $(($(mesh_bytes) - before))
 }
 
-# flow A B: starts a steady stream of echo requests (20 a second); flow_ends expects that not more
-# than LOST of them went unanswered.
+# flow A B [INTERVAL]: starts a steady stream of echo requests (20 a second); flow_ends expects that not more
+# than LOST of them went unanswered, and leaves in FLOW_SENT and FLOW_LOST how many there were.
 flow() {
-    launch flow "$1" ping -4 -n -i 0.05 -W 2 "$(address4 "$2")"
+    : >"$LOGS/flow.log"
+    launch flow "$1" ping -4 -n -i "${3:-0.05}" -W 2 "$(address4 "$2")"
 }
 
 flow_ends() {
@@ -99,9 +100,10 @@ flow_ends() {
     forget flow
     read -r sent received < <(sed -nE \
         's/^([0-9]+) packets transmitted, ([0-9]+) received.*/\1 \2/p' "$LOGS/flow.log" | tail -1)
-    step "$((sent - received)) of $sent packets lost"
+    FLOW_SENT=$sent FLOW_LOST=$((sent - received))
+    step "$FLOW_LOST of $sent packets lost"
     # One may be under way when the stream is stopped.
-    ((sent - received <= lost + 1 && sent > 0)) || fail "lost $((sent - received)) of $sent packets, allowed are $lost"
+    ((FLOW_LOST <= lost + 1 && sent > 0)) || fail "lost $FLOW_LOST of $sent packets, allowed are $lost"
 }
 
 # outage A B [PING FLAG…] -- COMMAND…: runs the command under a stream of echo requests (50 a second) and
