@@ -231,6 +231,7 @@ let package = Package(
             "DataPlane",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "NodeCore", "PacketFilter",
+                "NetReport",
                 "UDPSocket", "Logging",
             ]),
         tests(

@@ -102,14 +102,6 @@ package final class DataPlane: Sendable {
     /// whose clock was set back needs it to be heard by them.
     package func setClock(_ clock: ServerClock) { mailbox.put { $0.serverClock = clock } }
 
-    /// The addresses of this machine that peers may be told of, best first.
-    package func setLocalAddresses(_ addresses: [IPAddress]) {
-        var families: AddressFamilies = []
-        if addresses.contains(where: \.isIPv4) { families.insert(.ipv4) }
-        if addresses.contains(where: \.isIPv6) { families.insert(.ipv6) }
-        setLinks(LinkSummary(addresses: addresses, families: families))
-    }
-
     /// How this machine is connected.
     package func setLinks(_ links: LinkSummary) { mailbox.put { $0.links = links } }
 

@@ -2,6 +2,7 @@ import ControlMessages
 import CryptoPrimitives
 import DataPlane
 import Logging
+import NetReport
 import NetTypes
 import NodeCore
 import PacketFilter
@@ -29,7 +30,7 @@ private final class TestNode: Sendable {
                 discoKey: discoKey, tun: nil, ipv4: socket, ipv6: nil, acceptsLoopback: true),
             logger: Logger(label: "test-node-\(number)")
         ) { _ in }
-        dataPlane.setLocalAddresses([.v4(.loopback)])
+        dataPlane.setLinks(LinkSummary(addresses: [.v4(.loopback)], families: .ipv4))
     }
 
     func desired(id: Int64, endpoints: [Endpoint]) -> DesiredPeer {

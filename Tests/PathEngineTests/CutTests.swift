@@ -22,20 +22,6 @@ private enum Flow: CaseIterable, CustomStringConvertible {
     }
 }
 
-private enum Cut: CaseIterable, CustomStringConvertible {
-    case bothWays, fromSender, toSender, large, largeFromSender
-
-    var description: String {
-        switch self {
-        case .bothWays: "both ways"
-        case .fromSender: "from the sender"
-        case .toSender: "to the sender"
-        case .large: "large packets, both ways"
-        case .largeFromSender: "large packets from the sender"
-        }
-    }
-}
-
 /// A flow of a packet each 20 ms between two connected nodes, cut after a while.
 private struct Experiment {
     let mesh: Mesh
@@ -71,20 +57,6 @@ private struct Experiment {
         }
     }
 
-    func make(_ cut: Cut) {
-        let (one, other) = (mesh.nodes[0].host, mesh.nodes[1].host)
-        switch cut {
-        case .bothWays: mesh.network.cut(one, other)
-        case .fromSender: mesh.network.cut(from: one, to: other)
-        case .toSender: mesh.network.cut(from: other, to: one)
-        case .large:
-            mesh.network.limitPayload(from: one, to: other, byteCount: 1_000)
-            mesh.network.limitPayload(from: other, to: one, byteCount: 1_000)
-        case .largeFromSender:
-            mesh.network.limitPayload(from: one, to: other, byteCount: 1_000)
-        }
-    }
-
     /// The longest time without a packet on a side that gets any, during `duration`.
     func longestSilence(for duration: Nanoseconds) -> Nanoseconds {
         for node in mesh.nodes { node.longestSilence = [:] }
@@ -105,13 +77,15 @@ struct CutTests {
             let experiment = Experiment(seed, flow)
             experiment.useLargePackets()
             experiment.run(.milliseconds(1_000 + Int64(seed * 7)))
-            experiment.make(cut)
+            cut.make(in: experiment.mesh)
             silences.append((experiment.longestSilence(for: .seconds(6)), seed))
         }
         silences.sort { $0 < $1 }
         let median = silences[silences.count / 2].0
         let (late, seed) = silences[silences.count * 99 / 100 - 1]
-        print("\(flow), cut \(cut): p50 \(median.inMilliseconds) ms, p99 \(late.inMilliseconds) ms")
+        print(
+            "\(flow), \(cut.rawValue): p50 \(median.inMilliseconds) ms, p99 \(late.inMilliseconds) ms"
+        )
         #expect(late <= .milliseconds(500), "seed \(seed): \(late.inMilliseconds) ms")
     }
 

@@ -7,8 +7,9 @@ package enum Cut: String, CaseIterable, Sendable {
     case fromSender = "cut from the sender"
     case toSender = "cut to the sender"
     case large = "large packets lost"
+    case largeFromSender = "large packets from the sender lost"
 
-    func make(in mesh: Mesh) {
+    package func make(in mesh: Mesh) {
         let (one, other) = (mesh.nodes[0].host, mesh.nodes[1].host)
         switch self {
         case .bothWays: mesh.network.cut(one, other)
@@ -17,6 +18,8 @@ package enum Cut: String, CaseIterable, Sendable {
         case .large:
             mesh.network.limitPayload(from: one, to: other, byteCount: 1_000)
             mesh.network.limitPayload(from: other, to: one, byteCount: 1_000)
+        case .largeFromSender:
+            mesh.network.limitPayload(from: one, to: other, byteCount: 1_000)
         }
     }
 }
@@ -44,7 +47,9 @@ extension Scenario {
     /// From a cut to flow: the longest time without a packet on either side that gets any.
     static var cuts: [Scenario] {
         let homes = Flow.allCases.flatMap { flow in
-            Cut.allCases.map { cut(.portRestricted, .portRestricted, $0, flow) }
+            [Cut.bothWays, .fromSender, .toSender, .large].map {
+                cut(.portRestricted, .portRestricted, $0, flow)
+            }
         }
         return homes + [
             cut(.open, .symmetric, .bothWays, .answered),
