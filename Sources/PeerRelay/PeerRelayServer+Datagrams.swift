@@ -48,6 +48,7 @@ extension PeerRelayServer {
             return drop(.notAuthentic)
         }
         guard let plaintext = side.box.open(envelope) else { return drop(.notAuthentic) }
+        // What kind of nonsense it is does not matter: the counter of malformed ones says there was some.
         guard let message = try? unsafe DiscoMessage(plaintext.span.bytes) else {
             return drop(.malformed)
         }
