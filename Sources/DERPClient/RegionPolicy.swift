@@ -10,6 +10,10 @@ package struct RelayPoolConfiguration: Sendable {
     package var silenceMax = Nanoseconds.seconds(120)
     /// Regions other than home are left after so long without a packet.
     package var idleMax = Nanoseconds.seconds(60)
+    /// That many of those, the ones used last, are kept for longer, idle: who was talked to by a relay,
+    /// or directly with the relay behind it, is likely to be again.
+    package var keptMax = 3
+    package var keptFor = Nanoseconds.minutes(10)
     /// A region's next node is dialled beside one that takes longer than this.
     package var staggerDelay = Nanoseconds.milliseconds(300)
     /// A region that was reached before and cannot be again counts as unreachable after so long, or four
@@ -53,6 +57,8 @@ struct RegionPolicy {
         case ping(UInt64)
         /// The relay does not answer in time: find out whether its kernel does (`noteKernelAlive`).
         case checkKernel
+        /// Not used for a while: `keep` it, or it is closed.
+        case considerKeeping
         case close(CloseReason)
     }
     enum CloseReason: Equatable {
@@ -84,6 +90,9 @@ struct RegionPolicy {
     private var failureCount = 0
     private var attempt = 0
     private var usedAt: MonotonicInstant?
+    /// Kept until then although it is not used; nil while it is.
+    private var keptUntil: MonotonicInstant?
+    private var mayBeKept = false
     private var heardAt: MonotonicInstant?
     private var pingDueAt: MonotonicInstant?
     private var ping: Ping?
@@ -117,12 +126,22 @@ struct RegionPolicy {
         self.isHome = isHome
     }
 
-    /// A packet came, or the connection is to be kept.
-    mutating func noteUsed(at now: MonotonicInstant) { usedAt = now }
+    /// A packet came, or one is likely soon.
+    mutating func noteUsed(at now: MonotonicInstant) {
+        usedAt = now
+        keptUntil = nil
+        mayBeKept = true
+    }
+
+    /// The answer to `considerKeeping`.
+    mutating func keep(at now: MonotonicInstant) { keptUntil = now + configuration.keptFor }
+
+    /// Others are to be kept instead.
+    mutating func release() { keptUntil = nil }
 
     /// A packet is to be sent.
     mutating func noteSent(at now: MonotonicInstant) {
-        usedAt = now
+        noteUsed(at: now)
         if unansweredSince == nil { unansweredSince = now }
     }
 
@@ -193,6 +212,7 @@ struct RegionPolicy {
             if case .dialing = phase {
                 isUnreachable = true
                 doubtAt = nil
+                keptUntil = nil
             }
             let pause = backoff(random: &random)
             failureCount += 1
@@ -242,6 +262,7 @@ struct RegionPolicy {
 
     private func isWanted(at now: MonotonicInstant) -> Bool {
         isHome || usedAt.map { now - $0 < configuration.idleMax } ?? false
+            || keptUntil.map { now < $0 } ?? false
     }
 
     mutating func poll(
@@ -292,7 +313,11 @@ struct RegionPolicy {
     private mutating func pollConnected(
         at now: MonotonicInstant, random: inout some RandomNumberGenerator
     ) -> Action? {
-        if !isWanted(at: now) { return .close(.idle) }
+        if !isWanted(at: now) {
+            guard mayBeKept else { return .close(.idle) }
+            mayBeKept = false
+            return .considerKeeping
+        }
         if let heardAt, now - heardAt >= configuration.silenceMax { return .close(.silent) }
         if probeIsDue {
             probeIsDue = false
@@ -313,7 +338,7 @@ struct RegionPolicy {
             self.ping?.deadline = now + configuration.kernelTimeout
             return .checkKernel
         }
-        guard let pingDueAt, pingDueAt <= now else { return nil }
+        guard let pingDueAt, pingDueAt <= now, !isResting else { return nil }
         return send(timeout: configuration.pingTimeout, at: now, random: &random)
     }
 
@@ -330,6 +355,9 @@ struct RegionPolicy {
         ping?.giveUpAt = now + configuration.pingTimeout
         return action
     }
+
+    /// Kept, but not used: the relay's own sign of life each minute is enough.
+    private var isResting: Bool { keptUntil != nil && !isHome }
 
     private var suspicionAt: MonotonicInstant? {
         unansweredSince.map { $0 + configuration.suspicionDelay }
@@ -351,7 +379,7 @@ struct RegionPolicy {
     }
 
     var nextDeadline: MonotonicInstant? {
-        let idleAt = isHome ? nil : usedAt.map { $0 + configuration.idleMax }
+        let idleAt = isHome ? nil : keptUntil ?? usedAt.map { $0 + configuration.idleMax }
         switch phase {
         case .idle: return nil
         case .backingOff(let until): return until
@@ -361,7 +389,7 @@ struct RegionPolicy {
             let silentAt = heardAt.map { $0 + configuration.silenceMax }
             let pingAt =
                 ping.map { earliest($0.deadline, $0.isSuspicion ? nil : suspicionAt) }
-                ?? earliest(pingDueAt, suspicionAt)
+                ?? earliest(isResting ? nil : pingDueAt, suspicionAt)
             return earliest(earliest(idleAt, silentAt), pingAt)
         }
     }

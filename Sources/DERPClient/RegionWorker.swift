@@ -65,6 +65,12 @@ final class RegionWorker {
         perform()
     }
 
+    /// Others are kept open instead of this one, if it is not in use.
+    func release() {
+        policy.release()
+        perform()
+    }
+
     func probe(addresses: Set<IPAddress>) {
         if let local = current?.channel.localAddress?.ipAddress.flatMap({ IPAddress($0) }),
             !local.isLoopback, !addresses.contains(local)
@@ -93,6 +99,7 @@ final class RegionWorker {
             case .dial(let attempt): dial(attempt)
             case .ping(let id): write(.ping(id))
             case .checkKernel: checkKernel()
+            case .considerKeeping: if pool.keep(region.id) { policy.keep(at: pool.now()) }
             case .close(let reason): end(Self.text(reason))
             }
         }

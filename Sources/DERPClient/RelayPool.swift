@@ -7,8 +7,9 @@ internal import Synchronization
 
 /// The node's connections to relays, one per region at most.
 ///
-/// The home region stays connected; others are dialled when a packet wants to go there, and closed
-/// after a minute without packets. Lost connections are dialled again, at once and then with
+/// The home region stays connected; others are dialled when a packet wants to go there or is likely
+/// to (`prepare`), and closed after a minute without packets, the few that were used last after
+/// longer. Lost connections are dialled again, at once and then with
 /// growing pauses. `send` may be called from any thread and never blocks. All connections live on
 /// one event loop.
 package final class RelayPool: Sendable {
@@ -30,6 +31,8 @@ package final class RelayPool: Sendable {
         var outboxes: [Int: Outbox] = [:]
         var statistics = Statistics()
         var home: Int?
+        /// Regions that are kept open although they are idle, the one to close first in front.
+        var kept: [Int] = []
         /// Regions that let nobody in.
         var unreachable: Set<Int> = []
         /// Keys that relays proved over TLS; nil where a fast start has failed.
@@ -82,6 +85,7 @@ package final class RelayPool: Sendable {
         shared.withLock { shared in
             shared.outboxes = shared.outboxes.filter { map.regions[$0.key] != nil }
             shared.unreachable.formIntersection(map.regions.keys)
+            shared.kept.removeAll { map.regions[$0] == nil }
             for id in map.regions.keys where shared.outboxes[id] == nil {
                 shared.outboxes[id] = Outbox()
             }
@@ -141,7 +145,8 @@ package final class RelayPool: Sendable {
         unsafe send(region: region, to: peer, packet: packet.span.bytes)
     }
 
-    /// Connects to the region, or keeps the connection, because packets for it may come soon.
+    /// Connects to the region, or keeps the connection, because packets for it may come soon. To be
+    /// said again while that is so.
     package func prepare(region: Int) {
         onLoop { _, workers in workers.byRegion[region]?.prepare() }
     }
@@ -196,6 +201,19 @@ package final class RelayPool: Sendable {
     /// The connection is gone: the next packet shall announce itself, to have it made again.
     func resetAnnouncement(_ region: Int) {
         shared.withLock { $0.outboxes[region]?.isAnnounced = false }
+    }
+
+    /// Whether the connection to a region that became idle is to be kept; another that was idle before
+    /// it may be closed for it.
+    func keep(_ region: Int) -> Bool {
+        guard configuration.keptMax > 0 else { return false }
+        let released = shared.withLock { shared -> Int? in
+            shared.kept.removeAll { $0 == region }
+            shared.kept.append(region)
+            return shared.kept.count > configuration.keptMax ? shared.kept.removeFirst() : nil
+        }
+        if let released { onLoop { _, workers in workers.byRegion[released]?.release() } }
+        return true
     }
 
     func noteReachable(_ region: Int, _ isReachable: Bool) {

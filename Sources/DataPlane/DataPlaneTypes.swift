@@ -10,6 +10,8 @@ package enum DataPlaneEvent: Sendable {
     case report(NetReport)
     /// UDP seems blocked: say how far these regions are (`note(relayLatency:region:)`).
     case relayLatencyWanted([Int])
+    /// Packets may have to go by this region soon: connect to it, or stay connected.
+    case relayLikely(Int)
 }
 
 /// How this machine is connected, without the tunnel.

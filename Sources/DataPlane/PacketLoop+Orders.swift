@@ -209,6 +209,7 @@ extension PacketLoop {
         case .freshEndpointsWanted:
             netReport.startQuick(at: now)
             drainNetReport()
+        case .relayLikely(let region): onEvent(.relayLikely(region))
         case .pathChanged(let peer, let direct):
             logger.info(
                 "path changed",

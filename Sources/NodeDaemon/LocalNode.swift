@@ -247,6 +247,7 @@ actor LocalNode {
             {
                 updateSignal?.yield()
             }
+        case .relayLikely(let region): relays?.pool.prepare(region: region)
         case .relayLatencyWanted(let regions):
             for region in regions {
                 if let latency = relayLatencies[region] {

@@ -15,6 +15,7 @@ extension PathEngine {
                 peers[index]?.signalling.request(generation: ownEndpoints.generation)
                 peers[index]?.serviceCallMeMaybe(at: now, into: &actions)
             case .callMeMaybe: sendCallMeMaybe(to: index, at: now)
+            case .relayLikely(let region): events.append(.relayLikely(region: region))
             case .pathChanged(let direct):
                 events.append(.pathChanged(peer: index, direct: direct))
             case .pingTimedOut(let id): events.append(.pingTimedOut(id: id, peer: index))

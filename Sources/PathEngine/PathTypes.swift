@@ -82,6 +82,9 @@ package enum PathEvent: Equatable, Sendable {
     /// Our endpoints are older than a NAT mapping is sure to last and somebody is about to be told of
     /// them: ask a STUN server (`NetReportEngine.startQuick`) and report by `setReflexiveEndpoints`.
     case freshEndpointsWanted
+    /// Packets for a peer in session may have to go by this region at any moment. Said when the session
+    /// begins, when the region changes, and again while it lasts.
+    case relayLikely(region: Int)
     /// Traffic to a peer takes another way than before. Nil: by relay.
     case pathChanged(peer: Int, direct: Endpoint?)
     /// Answer to `startPing`.

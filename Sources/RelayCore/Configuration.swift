@@ -22,6 +22,9 @@ public struct RelayConfiguration: Sendable {
 
     public var connectionsMax = 20_000
     public var connectionsPerKeyMax = 8
+    /// A connection of the same key as a newer one is asked after this time whether it lives: that of
+    /// a node which moved to another network may take a while to end.
+    public var duplicateGrace = Nanoseconds.seconds(5)
     /// How many receivers of its packets are told when a client leaves.
     public var watchersMax = 4_096
 

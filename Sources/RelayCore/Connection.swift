@@ -35,6 +35,9 @@ struct Connection<Payload> {
     /// Nil on a link: the side that was dialled keeps it alive.
     @usableFromInline var keepAliveAt: MonotonicInstant?
     @usableFromInline let keepAliveInterval: Nanoseconds
+    /// When to find out whether it lives, because a newer one of its key has come.
+    @usableFromInline var questionAt: MonotonicInstant?
+    @usableFromInline var isQuestioned = false
     /// Set while the connection accepts no bytes.
     @usableFromInline var stallDeadline: MonotonicInstant?
     @usableFromInline var notHereAllowance: Int
@@ -73,6 +76,8 @@ struct Client {
     /// Packets for the key go there: the connection that sent last, unless another relay has said
     /// since that the node connected to it.
     @usableFromInline var active: ConnectionID
+    /// Its connections have been told that several of them are in use.
+    @usableFromInline var isWarned = false
     /// Connections that received packets from this key, in order, and the same for look-up.
     @usableFromInline var watchers: [ConnectionID] = []
     @usableFromInline var watcherSet: Set<ConnectionID> = []

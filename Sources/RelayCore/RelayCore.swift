@@ -74,24 +74,26 @@ public struct RelayCore<Payload>: ~Copyable {
         if index == connections.count { connections.append(nil) }
         generation &+= 1
         let id = ConnectionID(index: UInt32(index), generation: generation)
-        let client = role == .client ? join(id, key) : -1
+        let client = role == .client ? join(id, key, at: now) : -1
         let jitter = Int64(random.next(upperBound: UInt64(configuration.keepAliveJitter.count + 1)))
         connections[index] = Connection(
             id: id, key: key, client: client, role: role,
             keepAliveInterval: configuration.keepAliveInterval + Nanoseconds(count: jitter),
             notHereBurst: configuration.notHereBurst, at: now)
         nextDeadline = earliest(nextDeadline, connections[index]?.keepAliveAt)
-        if role == .client { noteDuplicates(client) }
         return id
     }
 
-    private mutating func join(_ id: ConnectionID, _ key: NodeKey) -> Int {
+    private mutating func join(
+        _ id: ConnectionID, _ key: NodeKey, at now: MonotonicInstant
+    ) -> Int {
         guard let client = clientByKey[key] else {
             let client = addClient(Client(key: key, first: id))
             announce(key)
             return client
         }
         let isNews = clients[client]?.connections.isEmpty == true
+        doubtConnections(of: client, at: now)
         clients[client]?.connections.append(id)
         clients[client]?.active = id
         if isNews { announce(key) }
@@ -107,17 +109,6 @@ public struct RelayCore<Payload>: ~Copyable {
         clients[index] = client
         clientByKey[client.key] = index
         return index
-    }
-
-    /// Every connection of a key that has several is told so, and told when that is over.
-    private mutating func noteDuplicates(_ client: Int) {
-        guard let all = clients[client]?.connections else { return }
-        if all.count > 1 {
-            let text =
-                "this node key has \(all.count) connections to the relay; "
-                + "is its state in use on two machines?"
-            for id in all { send(.health(text), to: id) }
-        }
     }
 
     /// Forgets a connection that ended. Unknown ones are ignored.
@@ -140,12 +131,11 @@ public struct RelayCore<Payload>: ~Copyable {
             client.active = next
         }
         clients[index] = client
-        switch client.connections.count {
-        case 0:
+        if client.connections.isEmpty {
             announce(client.key)
             removeIfGone(index)
-        case 1: send(.health(""), to: client.connections[0])
-        default: noteDuplicates(index)
+        } else if client.isWarned {
+            warnOfDuplicates(index)
         }
     }
 
@@ -292,7 +282,8 @@ public struct RelayCore<Payload>: ~Copyable {
         case .ping(let data): send(.pong(data), to: id)
         case .watchConnections: if permit(id) { beginWatching(id) }
         case .closePeer(let key): if permit(id) { remove(key) }
-        case .pong, .other: break
+        case .pong: handleAnswer(from: id)
+        case .other: break
         }
     }
 
@@ -455,8 +446,12 @@ public struct RelayCore<Payload>: ~Copyable {
             if isKeepAliveDue { connection.keepAliveAt = now + connection.keepAliveInterval }
             nextDeadline = earliest(nextDeadline, connection.keepAliveAt)
             nextDeadline = earliest(nextDeadline, connection.stallDeadline)
+            let isQuestionDue = connection.questionAt.map { $0 <= now } ?? false
+            if isQuestionDue { connection.questionAt = nil }
+            nextDeadline = earliest(nextDeadline, connection.questionAt)
             connections[index] = connection
             if isKeepAliveDue { send(.keepAlive, to: connection.id) }
+            if isQuestionDue { question(connection.id) }
         }
     }
 

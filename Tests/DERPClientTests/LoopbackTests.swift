@@ -70,6 +70,7 @@ import Testing
         let b = TestNode(group: group, map: relay.map())
         var configuration = RelayPoolConfiguration()
         configuration.idleMax = .milliseconds(100)
+        configuration.keptMax = 0
         let a = TestNode(
             group: group, map: relay.map(), home: nil, configuration: configuration)
         try await eventually("b connected") { relay.server.connectionCount == 1 }
@@ -82,6 +83,42 @@ import Testing
         await a.pool.shutDown()
         await b.pool.shutDown()
         try await relay.stop()
+    }
+
+    @Test func aRegionThatIsLikelyToBeNeededIsDialledAheadAndTheLastOnesAreKept() async throws {
+        let relays = [
+            try await TestRelay(group: group), try await TestRelay(group: group),
+            try await TestRelay(group: group),
+        ]
+        var map = RelayMap()
+        for (index, relay) in relays.enumerated() {
+            map.regions.merge(relay.map(region: 901 + index).regions) { $1 }
+        }
+        var configuration = RelayPoolConfiguration()
+        configuration.idleMax = .milliseconds(50)
+        configuration.keptMax = 1
+        let node = TestNode(group: group, map: map, home: 901, configuration: configuration)
+        try await eventually("at home") { relays[0].server.connectionCount == 1 }
+        #expect(relays[1].server.connectionCount == 0)
+        node.pool.prepare(region: 902)
+        try await eventually("ready") { relays[1].server.connectionCount == 1 }
+        // Idle after 50 ms, and kept: until the next one is.
+        node.pool.prepare(region: 903)
+        try await eventually("ready as well") { relays[2].server.connectionCount == 1 }
+        try await eventually("the older one is left") { relays[1].server.connectionCount == 0 }
+        #expect(relays[2].server.connectionCount == 1)
+        #expect(node.recorder.disconnectReasons == ["not used any more"])
+
+        // Its first packet waits for no dial.
+        let peer = TestNode(group: group, map: map, home: 903)
+        try await eventually("the peer is there") { relays[2].server.connectionCount == 2 }
+        let connections = node.recorder.connectedCount
+        node.pool.send(region: 903, to: peer.key.publicKey, packet: [1])
+        try await eventually("arrived") { peer.recorder.packetCount == 1 }
+        #expect(node.recorder.connectedCount == connections)
+        await node.pool.shutDown()
+        await peer.pool.shutDown()
+        for relay in relays { try await relay.stop() }
     }
 
     @Test func aConnectionThatIsCutIsMadeAgain() async throws {

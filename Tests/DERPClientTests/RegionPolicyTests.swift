@@ -55,6 +55,63 @@ private struct Region {
         #expect(other.poll() == .dial(attempt: 0))
     }
 
+    @Test func aRegionThatIsKeptRestsAndIsClosedAtLast() {
+        var region = Region()
+        region.policy.noteUsed(at: region.now)
+        region.connect()
+        let start = region.now
+        var action: RegionPolicy.Action?
+        while action != .considerKeeping {
+            if case .ping(let id) = action {
+                _ = region.policy.notePong(id, at: region.now)
+                region.policy.noteHeard(at: region.now)
+            }
+            action = region.next()
+        }
+        #expect(region.now - start == .seconds(60))
+        region.policy.keep(at: region.now)
+        // Nothing is sent for its own sake as long as the relay gives signs of life.
+        var actions: [RegionPolicy.Action] = []
+        for _ in 0..<9 {
+            region.advance(.seconds(60))
+            region.policy.noteHeard(at: region.now)
+            if let action = region.poll() { actions.append(action) }
+        }
+        #expect(actions == [])
+        let end = region.next()
+        #expect(end == .close(.idle) && region.now - start == .minutes(11))
+    }
+
+    @Test func aKeptRegionIsClosedForAnotherAndKeptAgainAfterItsNextUse() {
+        var region = Region()
+        region.policy.noteUsed(at: region.now)
+        region.connect()
+        region.advance(.seconds(60))
+        region.policy.noteHeard(at: region.now)
+        #expect(region.poll() == .considerKeeping)
+        region.policy.keep(at: region.now)
+        region.policy.release()
+        #expect(region.poll() == .close(.idle))
+        region.policy.noteUsed(at: region.now)
+        region.advance(.seconds(60))
+        region.policy.noteHeard(at: region.now)
+        #expect(region.poll() == .considerKeeping)
+    }
+
+    @Test func aKeptRegionThatBreaksIsDialledOnceAndThenLeftAlone() {
+        var region = Region()
+        region.policy.noteUsed(at: region.now)
+        region.connect()
+        region.advance(.seconds(60))
+        region.policy.noteHeard(at: region.now)
+        #expect(region.poll() == .considerKeeping)
+        region.policy.keep(at: region.now)
+        region.lose()
+        #expect(region.poll() == .dial(attempt: 0))
+        region.fail()
+        #expect(region.poll() == nil && region.policy.nextDeadline == nil)
+    }
+
     @Test func aStableConnectionIsDialledAgainAtOnce() {
         var region = Region()
         region.policy.setHome(true, at: region.now)
@@ -162,7 +219,9 @@ private struct Region {
             _ = region.policy.notePong(id, at: region.now)
             action = region.next()
         }
-        #expect(action == .close(.idle))
+        // Not to be kept.
+        #expect(action == .considerKeeping)
+        #expect(region.poll() == .close(.idle))
         #expect(region.now - start == .seconds(60))
         region.lose()
         #expect(region.poll() == nil && region.policy.nextDeadline == nil)

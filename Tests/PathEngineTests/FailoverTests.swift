@@ -40,6 +40,23 @@ struct FailoverTests {
         }
     }
 
+    @Test("the relay behind a direct path is kept ready while packets flow, and not after")
+    func relayLikely() {
+        func count(_ mesh: Mesh) -> Int {
+            mesh.nodes[0].events.count { $0 == .relayLikely(region: 1) }
+        }
+        let mesh = connected(3, [.easy, .easy])
+        let begun = count(mesh)
+        #expect(begun >= 1)
+        mesh.exchange(0, 1, every: .milliseconds(20), for: .seconds(60))
+        // More often than connections to relays are closed for being idle.
+        #expect((begun + 2...begun + 4).contains(count(mesh)))
+        mesh.run(for: .minutes(1))
+        let ended = count(mesh)
+        mesh.run(for: .minutes(5))
+        #expect(count(mesh) == ended)
+    }
+
     @Test("a mended path is used again")
     func mended() {
         for seed: UInt64 in 1...10 {

@@ -17,7 +17,10 @@ extension PathEngine {
         }
         if let old = peers[index]?.configuration {
             peers[index]?.configuration = configuration
-            if old.homeRelay != configuration.homeRelay { peers[index]?.isHomeGone = false }
+            if old.homeRelay != configuration.homeRelay {
+                peers[index]?.isHomeGone = false
+                peers[index]?.activity.relayNotedAt = .never
+            }
             if old.discoKey != configuration.discoKey {
                 // The peer has restarted. It cannot open what we sealed before, and may be elsewhere.
                 peers[index]?.box = nil

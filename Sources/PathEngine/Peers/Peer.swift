@@ -10,6 +10,8 @@ enum PeerAction: Equatable {
     case callMeMaybeWanted
     /// Tell it now.
     case callMeMaybe
+    /// The relay to fall back to is to be ready.
+    case relayLikely(region: Int)
     case pathChanged(Endpoint?)
     case pingTimedOut(UInt64)
 }
@@ -71,6 +73,8 @@ struct Peer {
         /// The session is served: timers run.
         var isActive = false
         var activeSince = MonotonicInstant.never
+        /// The region of the relay was last said to be likely to be needed; `.never`: it is new.
+        var relayNotedAt = MonotonicInstant.never
     }
 
     var canProbe: Bool { !configuration.discoKey.isZero }
@@ -97,6 +101,7 @@ struct Peer {
         case (false, true): beginSession(at: now)
         default: break
         }
+        noteRelayLikely(at: now, into: &actions)
         if activity.isActive, canProbe {
             serviceMTU(at: now, into: &actions)
             serviceSelection(at: now, into: &actions)
@@ -113,6 +118,7 @@ struct Peer {
         if isInSession(at: now), !activity.isActive { return now }
         if activity.isActive {
             next = earliest(next, activity.lastSentAt + PathTiming.sessionTimeout)
+            if activity.relayNotedAt == .never { return now }
             if canProbe {
                 next = earliest(next, selectionDeadline(after: now))
                 next = earliest(next, mtuDeadline(at: now))
@@ -122,6 +128,18 @@ struct Peer {
         return next.map { max($0, now) }
     }
 
+    /// Rides on whatever else wakes the peer; nobody is woken for saying it again.
+    private mutating func noteRelayLikely(
+        at now: MonotonicInstant, into actions: inout [PeerAction]
+    ) {
+        guard activity.isActive,
+            activity.relayNotedAt == .never
+                || now - activity.relayNotedAt >= PathTiming.relayNoteInterval
+        else { return }
+        activity.relayNotedAt = now
+        if let region = relayRegion { actions.append(.relayLikely(region: region)) }
+    }
+
     // MARK: Sessions
 
     /// The first packet after a silence: a path that is no longer trusted is looked for at once, and
@@ -129,6 +147,7 @@ struct Peer {
     private mutating func beginSession(at now: MonotonicInstant) {
         activity.isActive = true
         activity.activeSince = now
+        activity.relayNotedAt = .never
         candidates.expire(keeping: selection.endpoint, at: now)
         guard canProbe else { return }
         if isDirect(at: now) {

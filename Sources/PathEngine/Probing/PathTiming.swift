@@ -5,6 +5,9 @@ enum PathTiming {
     // Sessions
     /// A peer we have sent nothing for this long is idle and gets nothing from us.
     static var sessionTimeout: Nanoseconds { .seconds(45) }
+    /// While it is not, its relay is said to be likely to be needed this often: before the connection
+    /// to that is closed for being idle.
+    static var relayNoteInterval: Nanoseconds { .seconds(20) }
     /// The trusted path is pinged this often while the session is active.
     static var heartbeatInterval: Nanoseconds { .seconds(3) }
     /// A pong, or data on the path, makes it carry traffic alone for this long.
