@@ -21,4 +21,4 @@ package struct FuzzTarget: Sendable {
 /// searches with libFuzzer.
 package let fuzzTargets: [FuzzTarget] =
     wireGuardFuzzTargets + pathFuzzTargets + relayFuzzTargets + coordinationFuzzTargets
-    + controlFuzzTargets + networkFuzzTargets + portMappingFuzzTargets
+    + controlFuzzTargets + networkFuzzTargets + portMappingFuzzTargets + segmentationFuzzTargets

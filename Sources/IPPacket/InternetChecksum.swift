@@ -2,7 +2,7 @@ package import NetTypes
 
 /// The ones' complement sum of RFC 1071, built up over several pieces.
 
-package struct InternetChecksum: Sendable {
+package struct InternetChecksum: Equatable, Sendable, BitwiseCopyable {
     /// The unfolded sum of 16-bit words in network byte order.
     @usableFromInline var sum: UInt64
 
