@@ -121,7 +121,7 @@ extension LocalNode: NodeControl {
     /// What has been tried besides the relay, and why it failed.
     private func explain(_ result: inout PingResult, _ peer: Node) async {
         guard let path = await parts.dataPlane.snapshot().peers[peer.key]?.path else { return }
-        result.obstacle = path.obstacle.map { sentence($0, result.nodeName) } ?? ""
+        result.obstacle = path.obstacle?.sentence(to: result.nodeName) ?? ""
         result.tried = path.candidates.filter { $0.pingsSent > 0 }.map {
             PingResult.TriedPath(
                 $0.endpoint, latencySeconds: $0.roundTrip?.inSeconds, pingCount: $0.pingsSent)

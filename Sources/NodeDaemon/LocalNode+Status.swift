@@ -84,7 +84,7 @@ extension LocalNode {
         entry.currentEndpoint = live.path.currentEndpoint
         entry.isActive = live.path.isActive
         if let obstacle = live.path.obstacle, obstacle != .idle {
-            entry.obstacle = sentence(obstacle, entry.hostName)
+            entry.obstacle = obstacle.sentence(to: entry.hostName)
         }
         if let time = live.lastHandshake { entry.lastHandshake = time }
         if let sent = live.path.lastSentAt {

@@ -119,8 +119,6 @@ package struct PathStatus: Equatable, Sendable {
     /// Why there is none; nil while there is.
     package var obstacle: PathObstacle?
     package var candidates: [CandidateStatus]
-    /// What hinders a direct path through a hard NAT.
-    package var hardNATObstacle: HardNATObstacle?
 
     /// A peer of which nothing is known yet.
     package init(nodeKey: NodeKey, discoKey: DiscoKey) {

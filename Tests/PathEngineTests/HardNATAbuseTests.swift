@@ -126,7 +126,7 @@ struct HardNATAbuseTests {
         // At most one attempt in 2, 4, 8 minutes, beside the usual rounds.
         #expect(sent <= 4 * HardNATTiming.mappingsMax + 2_000, "\(sent) pings")
         #expect(pair.mesh.nodes[0].openSockets.isEmpty)
-        guard case .noLuck(let attempts) = pair.obstacle(of: 0) else {
+        guard case .failed(let attempts) = pair.obstacle(of: 0) else {
             Issue.record("no reason: \(String(describing: pair.obstacle(of: 0)))")
             return
         }

@@ -57,6 +57,7 @@ extension PathEngine {
         endpointsRequestedAt = .never
         for index in peers.indices where peers[index] != nil {
             peers[index]?.forgetProofs(at: now)
+            peers[index]?.hardNAT.forgetFailures()
             reschedule(index, at: now)
         }
     }

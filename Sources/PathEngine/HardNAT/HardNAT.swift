@@ -154,7 +154,21 @@ struct HardNATMemory {
     var noProbingBefore = MonotonicInstant.never
     var wantedAt = MonotonicInstant.never
     var hasSucceeded = false
+    /// How its NAT maps, by its own word; nil where it has said nothing.
+    var mapping: NATBehavior.Dependence?
     var obstacle: HardNATObstacle?
+    /// It was last told that the search is switched off here.
+    var toldOffAt = MonotonicInstant.never
     /// Limits how often the peer's messages are acted upon.
     var received = TokenBucket(burst: 6, interval: .seconds(1))
+
+    /// We are somewhere else, or may do what we might not: what failed before may work now. What the
+    /// peer may make us send stays bounded as it was.
+    mutating func forgetFailures() {
+        failures = 0
+        silences = 0
+        notBefore = .never
+        obstacle = nil
+        toldOffAt = .never
+    }
 }

@@ -28,8 +28,10 @@ import STUN
 extension PathEngine {
     /// Switches the search through hard NATs on or off. It is on at first.
     package mutating func setHardNAT(isEnabled: Bool) {
+        guard isEnabled != hardNAT.isEnabled else { return }
         hardNAT.isEnabled = isEnabled
         if !isEnabled { hardNAT.forgetAll() }
+        for index in peers.indices { peers[index]?.hardNAT.forgetFailures() }
     }
 
     /// Where STUN questions of further sockets go: to the first, and to a second one at another address,
@@ -102,15 +104,22 @@ extension PathEngine {
             !peer.isDirect(at: now)
         else { return }
         guard hardNAT.opening?.peer != index else { return }
-        guard hardNAT.isEnabled else {
-            peers[index]?.hardNAT.obstacle = .switchedOffHere
-            return
-        }
+        guard hardNAT.isEnabled else { return tellSwitchedOff(index, at: now) }
         peers[index]?.hardNAT.wantedAt = now
         let grace =
             peer.hardNAT.hasSucceeded ? HardNATTiming.knownGrace : HardNATTiming.grace
         let due = max(now + grace, peer.hardNAT.notBefore)
         if due - now < HardNATTiming.wantedLifetime { hardNAT.want(index, at: due) }
+    }
+
+    /// The peer cannot know why no request comes, unless it is told now and then.
+    private mutating func tellSwitchedOff(_ index: Int, at now: MonotonicInstant) {
+        peers[index]?.hardNAT.obstacle = .switchedOff(.own)
+        guard isBehindHardNAT, let toldAt = peers[index]?.hardNAT.toldOffAt,
+            toldAt == .never || now - toldAt >= HardNATTiming.hopelessRetry
+        else { return }
+        peers[index]?.hardNAT.toldOffAt = now
+        sendHardNAT(.decline, attempt: 0, refusal: .switchedOff, to: index)
     }
 
     /// A valid ping of the peer came from `endpoint`, on a socket of an attempt or a path.

@@ -6,7 +6,7 @@ import STUN
 extension PathEngine {
     mutating func startAttempt(with index: Int, at now: MonotonicInstant) {
         guard hardNAT.mappingBudget.remaining(at: now) >= HardNATTiming.attemptMin else {
-            peers[index]?.hardNAT.obstacle = .exhausted
+            peers[index]?.hardNAT.obstacle = .loadReached(.own)
             peers[index]?.hardNAT.notBefore = hardNAT.mappingBudget.nextRelief(at: now) ?? now
             return
         }
@@ -57,6 +57,7 @@ extension PathEngine {
             return meet(request, at: now)
         }
         hardNAT.opening?.phase = .asking(sent: 0)
+        peers[attempt.peer]?.hardNAT.obstacle = nil
         ask(at: now)
     }
 
@@ -126,10 +127,10 @@ extension PathEngine {
             attempt.estimate.allocation != .sequential
                 || message.allocation != .sequential
         {
-            return giveUp(.bothUnpredictable, for: HardNATTiming.hopelessRetry, at: now)
+            return giveUp(.unpredictable, for: HardNATTiming.hopelessRetry, at: now)
         }
         guard isKnownAddress(message.endpoint, of: index) else {
-            return giveUp(.peerHasNoAddress, for: HardNATTiming.busyRetry, at: now)
+            return giveUp(.noAddress(.peer), for: HardNATTiming.busyRetry, at: now)
         }
         let limit =
             isPeerHard ? HardNATTiming.doubleSequenceSockets : attempt.suitableLimit
@@ -141,17 +142,23 @@ extension PathEngine {
         _ message: HardNATMessage, of index: Int, at now: MonotonicInstant
     ) {
         guard let attempt = hardNAT.opening, attempt.peer == index, attempt.id == message.attempt
-        else { return }
+        else {
+            // Said by a hard side that does not ask.
+            if message.refusal == .switchedOff {
+                peers[index]?.hardNAT.obstacle = .switchedOff(.peer)
+            }
+            return
+        }
         switch message.refusal {
         case .busy, .strangeAddress, .none:
-            giveUp(.noLuck(attempts: 1), for: HardNATTiming.busyRetry, at: now)
+            giveUp(.busy(.peer), for: HardNATTiming.busyRetry, at: now)
             // The peer has been told our address by CallMeMaybe, or will have been by then.
             hardNAT.want(index, at: now + HardNATTiming.busyRetry)
         case .exhausted, .other:
-            giveUp(.exhausted, for: HardNATTiming.loadWindow / 2, at: now)
-        case .noAddress: giveUp(.peerHasNoAddress, for: HardNATTiming.loadWindow / 4, at: now)
+            giveUp(.loadReached(.peer), for: HardNATTiming.loadWindow / 2, at: now)
+        case .noAddress: giveUp(.noAddress(.peer), for: HardNATTiming.loadWindow / 4, at: now)
         case .switchedOff:
-            giveUp(.switchedOffThere, for: HardNATTiming.hopelessRetry, at: now)
+            giveUp(.switchedOff(.peer), for: HardNATTiming.hopelessRetry, at: now)
         }
     }
 
@@ -189,9 +196,8 @@ extension PathEngine {
         var count = 0
         while count < HardNATTiming.perTick, hardNAT.opening?.isFull == false {
             count += 1
-            if hardNAT.opening?.spare.isEmpty == true,
-                !hardNAT.mappingBudget.take(at: now)
-            {
+            // A socket that has asked a STUN server gets another mapping towards the peer.
+            guard hardNAT.mappingBudget.take(at: now) else {
                 hardNAT.opening?.openNoMore()
                 break
             }
@@ -264,7 +270,10 @@ extension PathEngine {
             noteSilence(of: attempt.peer, at: now)
         } else if var memory = peers[attempt.peer]?.hardNAT {
             memory.failures += 1
-            memory.obstacle = .noLuck(attempts: memory.failures)
+            let isRoomless =
+                attempt.samples.address == nil && !hardNAT.stunServers.isEmpty
+                && ownPublicIPv4 != nil
+            memory.obstacle = isRoomless ? .noRoom : .failed(attempts: memory.failures)
             memory.notBefore = now + HardNATTiming.backOff(after: memory.failures)
             peers[attempt.peer]?.hardNAT = memory
         }

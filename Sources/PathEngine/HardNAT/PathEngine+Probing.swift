@@ -11,6 +11,7 @@ extension PathEngine {
         }
         peers[index]?.hardNAT.speaks = true
         peers[index]?.hardNAT.silences = 0
+        if let mapping = message.mapping { peers[index]?.hardNAT.mapping = mapping }
         switch message.phase {
         case .request: answer(message, of: index, at: now)
         case .accept: handleAcceptance(message, of: index, at: now)
@@ -54,7 +55,7 @@ extension PathEngine {
         return send(.hardNAT(message), to: .relay(region: region, to: nodeKey), of: index)
     }
 
-    private var ownPublicIPv4: Endpoint? {
+    var ownPublicIPv4: Endpoint? {
         ownEndpoints.list.first { $0.kind == .reflexive && $0.endpoint.address.isIPv4 }?.endpoint
     }
 
@@ -89,6 +90,13 @@ extension PathEngine {
     private mutating func refuse(
         _ refusal: HardNATMessage.Refusal, _ request: HardNATMessage, _ index: Int
     ) {
+        switch refusal {
+        case .switchedOff: peers[index]?.hardNAT.obstacle = .switchedOff(.own)
+        case .busy: peers[index]?.hardNAT.obstacle = .busy(.own)
+        case .noAddress: peers[index]?.hardNAT.obstacle = .noAddress(.own)
+        case .exhausted: peers[index]?.hardNAT.obstacle = .loadReached(.own)
+        case .none, .strangeAddress, .other: break
+        }
         sendHardNAT(.decline, attempt: request.attempt, refusal: refusal, to: index)
     }
 
@@ -107,7 +115,7 @@ extension PathEngine {
         }
         guard request.allocation == .sequential || hasHardNAT == nil else {
             // What our own NAT does makes no difference.
-            peers[index]?.hardNAT.obstacle = .bothUnpredictable
+            peers[index]?.hardNAT.obstacle = .unpredictable
             peers[index]?.hardNAT.notBefore = now + HardNATTiming.hopelessRetry
             sendHardNAT(.accept, attempt: request.attempt, to: index)
             return
@@ -157,6 +165,7 @@ extension PathEngine {
         guard let attempt = hardNAT.probing, attempt.nextDeadline <= now else { return }
         if peers[attempt.peer]?.isDirect(at: now) == true {
             peers[attempt.peer]?.hardNAT.probingFailures = 0
+            peers[attempt.peer]?.hardNAT.obstacle = nil
             sendHardNAT(.done, attempt: attempt.id, to: attempt.peer)
             hardNAT.probing = nil
             return
@@ -164,6 +173,7 @@ extension PathEngine {
         if attempt.deadline <= now {
             let failures = (peers[attempt.peer]?.hardNAT.probingFailures ?? 0) + 1
             peers[attempt.peer]?.hardNAT.probingFailures = failures
+            peers[attempt.peer]?.hardNAT.obstacle = .failed(attempts: failures)
             // A little less than the other side waits, so that it need not wait for us.
             peers[attempt.peer]?.hardNAT.noProbingBefore =
                 now + HardNATTiming.backOff(after: failures) - .seconds(30)

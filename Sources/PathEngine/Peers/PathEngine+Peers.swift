@@ -74,9 +74,8 @@ extension PathEngine {
         status.relayRegion = peer.relayRegion
         status.roundTrip = current.flatMap { peer.candidates[$0]?.quality.roundTrip }
         status.mtu = current.flatMap { peer.candidates[$0]?.mtu.status }
-        status.obstacle = obstacle(peer, at: now)
+        status.obstacle = obstacle(index, at: now)
         status.isActive = peer.isInSession(at: now)
-        status.hardNATObstacle = current == nil ? peer.hardNAT.obstacle : nil
         status.lastSentAt = known(peer.activity.lastSentAt)
         status.lastReceivedAt = known(peer.activity.lastReceivedAt)
         status.candidates = peer.candidates.candidates.map { candidate in

@@ -52,7 +52,7 @@ package enum GridPair: Hashable, Sendable {
     }
 
     /// The pair on a network of its own. Behind `swapped` the first node is the second.
-    func mesh(seed: UInt64, swapped: Bool) -> Mesh {
+    package func mesh(seed: UInt64, swapped: Bool) -> Mesh {
         switch self {
         case .apart(let one, let other):
             return Mesh(seed: seed, swapped ? [other, one] : [one, other])
