@@ -104,6 +104,7 @@ let package = Package(
         c("CLinux"),
         c("CCrypto", libraries: ["crypto", "sodium"]),
         c("CZstd", libraries: ["zstd"]),
+        c("CMeasurement"),
         word("NetTypes"),
         word("CryptoPrimitives", ["CCrypto", "NetTypes"]),
         word("Compression", ["CZstd"]),
@@ -345,9 +346,9 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6])
 
-// Fuzz/run builds no more than the fuzz targets reach, instrumented and without external packages.
-if Context.environment["SKEIN_FUZZ"] != nil {
-    var reached: Set = ["FuzzTargets"]
+// Fuzz/run and Benchmarks/run build no more than they reach, without external packages.
+func keepOnly(_ package: Package, _ name: String, in folder: String, _ dependencies: [String]) {
+    var reached = Set(dependencies)
     for target in package.targets.reversed() where reached.contains(target.name) {
         for case .targetItem(let name, _) in target.dependencies { reached.insert(name) }
     }
@@ -356,6 +357,17 @@ if Context.environment["SKEIN_FUZZ"] != nil {
     package.targets.removeAll { !reached.contains($0.name) }
     package.targets.append(
         .executableTarget(
-            name: "skein-fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Program",
-            swiftSettings: modern))
+            name: name, dependencies: resolve(dependencies), path: "\(folder)/Program",
+            swiftSettings: modern + [.enableExperimentalFeature("Lifetimes")]))
+}
+if Context.environment["SKEIN_FUZZ"] != nil {
+    keepOnly(package, "skein-fuzz", in: "Fuzz", ["FuzzTargets"])
+}
+if Context.environment["SKEIN_BENCHMARKS"] != nil {
+    keepOnly(
+        package, "skein-benchmarks", in: "Benchmarks",
+        [
+            "CMeasurement", "NetTypes", "CryptoPrimitives", "IPPacket", "WireGuard", "PacketFilter",
+            "PathEngine", "SimulatedNetwork",
+        ])
 }

@@ -147,7 +147,7 @@ extension WireGuardDevice {
         sessions.insert(
             Session(
                 peer: number, localIndex: index, remoteIndex: remoteIndex, isInitiator: false,
-                keys: response.keys, at: now))
+                keys: response.keys, cipher: configuration.cipher, at: now))
         let retired = peers[number].keypairs.installResponded(session)
         releaseSession(retired.0)
         releaseSession(retired.1)
@@ -176,7 +176,7 @@ extension WireGuardDevice {
         let session = sessions.insert(
             Session(
                 peer: number, localIndex: outstanding.index, remoteIndex: message.senderIndex,
-                isInitiator: true, keys: keys, at: now))
+                isInitiator: true, keys: keys, cipher: configuration.cipher, at: now))
         indices.replace(outstanding.index, with: .session(session))
         peers[number].handshake.outstanding = nil
         let retired = peers[number].keypairs.installInitiated(session)

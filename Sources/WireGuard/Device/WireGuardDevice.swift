@@ -23,11 +23,16 @@ package struct WireGuardDevice: ~Copyable {
         /// Handshake messages consumed and initiations made in one `handleTimeout`, each of which
         /// costs a few X25519 multiplications.
         package var handshakesPerWakeUp: Int
+        /// Who seals and opens the packets of sessions.
+        package var cipher: CipherBackend
 
-        package init(mtu: Int = 1280, handshakesPerWakeUp: Int = 16) {
+        package init(
+            mtu: Int = 1280, handshakesPerWakeUp: Int = 16, cipher: CipherBackend = .fastest
+        ) {
             precondition(mtu > 0 && handshakesPerWakeUp > 0, "the budget and MTU are positive")
             self.mtu = mtu
             self.handshakesPerWakeUp = handshakesPerWakeUp
+            self.cipher = cipher
         }
     }
 

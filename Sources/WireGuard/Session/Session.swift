@@ -24,15 +24,15 @@ struct Session: ~Copyable {
 
     init(
         peer: Int, localIndex: UInt32, remoteIndex: UInt32, isInitiator: Bool, keys: TransportKeys,
-        at now: MonotonicInstant
+        cipher: CipherBackend, at now: MonotonicInstant
     ) {
         self.peer = peer
         self.localIndex = localIndex
         self.remoteIndex = remoteIndex
         self.isInitiator = isInitiator
         createdAt = now
-        sendingKey = AEADKey(keys.sending, backend: .fastest)
-        receivingKey = AEADKey(keys.receiving, backend: .fastest)
+        sendingKey = AEADKey(keys.sending, backend: cipher)
+        receivingKey = AEADKey(keys.receiving, backend: cipher)
     }
 
     func isExpired(at now: MonotonicInstant) -> Bool {
