@@ -22,7 +22,7 @@ package actor ControlClient {
         /// The longest silence on the map stream.
         package var mapSilence = Duration.seconds(120)
         /// Silence after which the server is asked for a sign of life, and how long it may take.
-        package var pingAfter = Duration.seconds(60)
+        package var pingAfter = Duration.seconds(300)
         package var pingAnswer = Duration.seconds(10)
         /// The same after the network under the node has changed, when doubt is justified.
         package var probeAnswer = Duration.seconds(5)

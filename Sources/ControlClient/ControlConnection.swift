@@ -36,7 +36,8 @@ struct ControlConnection: Sendable {
         do {
             try await channel.eventLoop.submit { [channel] in
                 try channel.pipeline.syncOperations.addHandler(
-                    ConnectionWatch(pingAfter: silence, answerWithin: answer))
+                    ConnectionWatch(
+                        pingAfter: silence, answerWithin: answer, mayBeLate: true))
             }.get()
         } catch {
             throw .translating(error, url, while: .handshaking)

@@ -26,7 +26,12 @@ struct Dialer: Sendable {
         let connecting = ClientBootstrap(group: group)
             .connectTimeout(TimeAmount(timeouts.connect))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // tcp(7): TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT. The kernel finds out whether a server that
+            // says less than it should is still there, and wakes nobody when it is.
             .channelOption(.socketOption(.so_keepalive), value: 1)
+            .channelOption(.tcpOption(.init(rawValue: 4)), value: 100)
+            .channelOption(.tcpOption(.init(rawValue: 5)), value: 10)
+            .channelOption(.tcpOption(.init(rawValue: 6)), value: 3)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let tls {

@@ -1,7 +1,9 @@
+internal import ControlTransport
 internal import NIOCore
 internal import NIOHTTP2
 
-/// Ends a stream on which nothing arrives for too long.
+/// Ends a stream on which nothing arrives for too long. A limit of a minute or more ends on the
+/// coarse grid.
 final class SilenceLimit: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame.FramePayload
     typealias InboundOut = HTTP2Frame.FramePayload
@@ -12,7 +14,7 @@ final class SilenceLimit: ChannelInboundHandler {
 
     init(_ limit: TimeAmount) { self.limit = limit }
 
-    func handlerAdded(context: ChannelHandlerContext) { schedule(context, in: limit) }
+    func handlerAdded(context: ChannelHandlerContext) { schedule(context) }
 
     func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
 
@@ -26,11 +28,13 @@ final class SilenceLimit: ChannelInboundHandler {
         context.fireChannelRead(data)
     }
 
-    private func schedule(_ context: ChannelHandlerContext, in pause: TimeAmount) {
-        timer = context.eventLoop.assumeIsolated().scheduleTask(in: pause) {
-            let left = self.lastRead + self.limit - .now()
-            if left > .zero {
-                self.schedule(context, in: left)
+    private func schedule(_ context: ChannelHandlerContext) {
+        let end = lastRead + limit
+        timer = context.eventLoop.assumeIsolated().scheduleTask(
+            deadline: limit < .minutes(1) ? end : end.onCoarseGrid
+        ) {
+            if self.lastRead + self.limit > .now() {
+                self.schedule(context)
             } else {
                 let limit = Duration.nanoseconds(self.limit.nanoseconds)
                 context.fireErrorCaught(ControlClientError.mapStreamSilent(after: limit))

@@ -1,5 +1,6 @@
 internal import NIOCore
 package import NIOHTTP2
+internal import NetTypes
 
 /// How HTTP/2 is set up inside a control channel.
 package enum ControlHTTP2 {
@@ -38,7 +39,8 @@ package enum ControlHTTP2 {
             maxIdleTime: .minutes(5), maxAge: nil, maxGraceTime: .seconds(5), keepalive: nil)
     }
 
-    /// A node that vanished is noticed within a minute.
-    static let pingAfter = TimeAmount.seconds(45)
+    /// Map streams ask a node whether it is there with each sign of life that they give, so that this
+    /// is for connections without one. A node that vanished is noticed within two minutes.
+    static let pingAfter = TimeAmount.nanoseconds(KeepAlive.period.count * 7 / 6 + 5_000_000_000)
     static let pingAnswer = TimeAmount.seconds(15)
 }

@@ -6,7 +6,8 @@ package struct RelayPoolConfiguration: Sendable {
     package var trustFile: String?
     /// Dialling, TLS and login together.
     package var dialTimeout = Nanoseconds.seconds(10)
-    /// A connection that brings nothing for so long is dead; relays send a keep-alive each minute.
+    /// A connection that brings nothing for so long is dead; relays send a keep-alive each minute or
+    /// so. Most that die are noticed before by the kernel, which asks after 100 s.
     package var silenceMax = Nanoseconds.seconds(120)
     /// Regions other than home are left after so long without a packet.
     package var idleMax = Nanoseconds.seconds(60)
@@ -29,7 +30,8 @@ package struct RelayPoolConfiguration: Sendable {
     package var suspicionDelay = Nanoseconds.milliseconds(500)
     package var suspicionTimeout = Nanoseconds.milliseconds(500)
     package var suspicionTimeoutMax = Nanoseconds.seconds(3)
-    /// Our own pings measure latency and find dead connections long before `silenceMax`.
+    /// While the connection is used, our own pings measure latency and find it dead long before
+    /// `silenceMax`. An idle one is left alone.
     package var pingInterval = Nanoseconds.seconds(30)
     package var pingTimeout = Nanoseconds.seconds(10)
     /// How long our own kernel may take to say when it last heard from the relay's.
@@ -131,6 +133,9 @@ struct RegionPolicy {
         usedAt = now
         keptUntil = nil
         mayBeKept = true
+        if pingDueAt == nil, case .connected = phase {
+            pingDueAt = now + configuration.pingInterval
+        }
     }
 
     /// The answer to `considerKeeping`.
@@ -261,8 +266,11 @@ struct RegionPolicy {
     // MARK: What to do
 
     private func isWanted(at now: MonotonicInstant) -> Bool {
-        isHome || usedAt.map { now - $0 < configuration.idleMax } ?? false
-            || keptUntil.map { now < $0 } ?? false
+        isHome || isInUse(at: now) || keptUntil.map { now < $0 } ?? false
+    }
+
+    private func isInUse(at now: MonotonicInstant) -> Bool {
+        usedAt.map { now - $0 < configuration.idleMax } ?? false
     }
 
     mutating func poll(
@@ -338,7 +346,11 @@ struct RegionPolicy {
             self.ping?.deadline = now + configuration.kernelTimeout
             return .checkKernel
         }
-        guard let pingDueAt, pingDueAt <= now, !isResting else { return nil }
+        guard let pingDueAt, pingDueAt <= now else { return nil }
+        guard latency == nil || isInUse(at: now) else {
+            self.pingDueAt = nil
+            return nil
+        }
         return send(timeout: configuration.pingTimeout, at: now, random: &random)
     }
 
@@ -355,9 +367,6 @@ struct RegionPolicy {
         ping?.giveUpAt = now + configuration.pingTimeout
         return action
     }
-
-    /// Kept, but not used: the relay's own sign of life each minute is enough.
-    private var isResting: Bool { keptUntil != nil && !isHome }
 
     private var suspicionAt: MonotonicInstant? {
         unansweredSince.map { $0 + configuration.suspicionDelay }
@@ -386,10 +395,10 @@ struct RegionPolicy {
         case .dialing(let since):
             return earliest(since + configuration.dialTimeout, earliest(nextNodeAt, doubtAt))
         case .connected:
-            let silentAt = heardAt.map { $0 + configuration.silenceMax }
+            let silentAt = heardAt.map { ($0 + configuration.silenceMax).onCoarseGrid }
             let pingAt =
                 ping.map { earliest($0.deadline, $0.isSuspicion ? nil : suspicionAt) }
-                ?? earliest(isResting ? nil : pingDueAt, suspicionAt)
+                ?? earliest(pingDueAt, suspicionAt)
             return earliest(earliest(idleAt, silentAt), pingAt)
         }
     }

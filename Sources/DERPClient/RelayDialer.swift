@@ -53,6 +53,10 @@ package struct RelayDialer {
             .channelOption(.autoRead, value: false)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.tcpOption(.init(rawValue: 18)), value: 15_000)
+            // TCP_KEEPIDLE, TCP_KEEPINTVL: the kernel asks a relay that has missed its keep-alive.
+            .channelOption(.socketOption(.so_keepalive), value: 1)
+            .channelOption(.tcpOption(.init(rawValue: 4)), value: 100)
+            .channelOption(.tcpOption(.init(rawValue: 5)), value: 10)
             .channelOption(.tcpOption(.init(rawValue: 25)), value: 128 << 10)
             .channelOption(.writeBufferWaterMark, value: .init(low: 16 << 10, high: 64 << 10))
             .channelOption(

@@ -142,7 +142,11 @@ extension LocalNode {
     func resolveNames() {
         let wanted = RelayTranslation.namesToResolve(map.derpMap).prefix(256)
         let names = wanted.filter { resolvedNames[$0] == nil }
-        guard !names.isEmpty, nameTask == nil, relays != nil, !isEnding else { return }
+        guard !names.isEmpty else {
+            namesAskedAt = nil
+            return
+        }
+        guard nameTask == nil, relays != nil, !isEnding else { return }
         namesAskedAt = BootClock.now()
         // What the map no longer names is forgotten.
         resolvedNames = resolvedNames.filter { wanted.contains($0.key) }

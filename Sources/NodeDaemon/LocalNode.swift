@@ -335,7 +335,7 @@ actor LocalNode {
         releaseMemory()
         let isMapUnsaved = isMapCurrent && map.selfNode != nil && map != savedMap
         if isMapUnsaved || !unreachableRelays.isEmpty { return .seconds(10) }
-        let longest: Int64 = namesAskedAt == nil ? 300 : 60
+        let longest: Int64 = namesAskedAt == nil ? 600 : 60
         guard let expiry = applied.configuration.nextExpiry else { return .seconds(longest) }
         return .seconds(min(max(expiry.unixSeconds - now.unixSeconds + 1, 1), longest))
     }

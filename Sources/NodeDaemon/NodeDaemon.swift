@@ -80,8 +80,9 @@ package enum NodeDaemon {
         let node = LocalNode(
             parts: LocalNode.Parts(
                 files: files, dataPlane: dataPlane, ports: ports, portMapper: portMapper,
-                interfaceName: interfaceName,
-                group: group, logger: logger,
+                // One loop for the server and the relays: what they say at the same moment wakes one
+                // thread.
+                interfaceName: interfaceName, group: group.next(), logger: logger,
                 trust: configuration.trustFile.map { .systemAndFile($0) } ?? .system,
                 relayEvents: { eventSink.yield(.relay($0)) }),
             stored: stored, router: router)

@@ -4,10 +4,13 @@ import PortMappingMessages
 // Finding out what the gateway speaks, and choosing.
 extension GatewaySide {
     mutating func startSearch(at now: MonotonicInstant, into output: inout PortMappingOutput) {
+        for index in knowledge.indices {
+            knowledge[index].answeredBefore = restUntil == nil ? nil : knowledge[index].hasAnswered
+            knowledge[index].hasAnswered = false
+        }
         restUntil = nil
         search = Search(startedAt: now)
         upnp.forgetDescription()
-        for index in knowledge.indices { knowledge[index].hasAnswered = false }
         serveSearch(at: now, into: &output)
     }
 

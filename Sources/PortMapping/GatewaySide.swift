@@ -6,6 +6,8 @@ struct GatewaySide {
     /// What the gateway showed of one protocol.
     struct Knowledge {
         var hasAnswered = false
+        /// Whether it did in the search before this one.
+        var answeredBefore: Bool?
         /// It does not do what we want before this.
         var refusedUntil: MonotonicInstant?
         var refusalCount = 0
@@ -279,9 +281,11 @@ struct GatewaySide {
     func describe(into status: inout PortMappingStatus) {
         guard search != nil || restUntil != nil || mapping != nil || isAsking else { return }
         func joined(_ old: Bool?, _ protocol: PortMappingProtocol) -> Bool? {
-            if knowledge[`protocol`.rawValue].hasAnswered { return true }
-            // Silence means something when all had their time.
-            return old ?? (search == nil ? false : nil)
+            let known = knowledge[`protocol`.rawValue]
+            if known.hasAnswered { return true }
+            // Silence means something when all had their time. Until then what was true before is:
+            // each change of the status is told to the server.
+            return old ?? (search == nil ? false : known.answeredBefore)
         }
         status.pcp = joined(status.pcp, .pcp)
         if link.gateway.isIPv4 { status.natPMP = joined(status.natPMP, .natPMP) }

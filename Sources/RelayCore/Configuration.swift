@@ -28,8 +28,8 @@ public struct RelayConfiguration: Sendable {
     /// How many receivers of its packets are told when a client leaves.
     public var watchersMax = 4_096
 
-    public var keepAliveInterval = Nanoseconds.seconds(60)
-    public var keepAliveJitter = Nanoseconds.seconds(5)
+    /// When, is a matter of the other side's key.
+    public var keepAliveInterval = KeepAlive.period
     /// A connection that accepts no byte for so long is closed. The official relay allows 2 s with
     /// a large kernel buffer in front; we keep that buffer small, so slow links need longer.
     public var writeStallMax = Nanoseconds.seconds(10)

@@ -34,7 +34,6 @@ struct Connection<Payload> {
     @usableFromInline var isPreferred = false
     /// Nil on a link: the side that was dialled keeps it alive.
     @usableFromInline var keepAliveAt: MonotonicInstant?
-    @usableFromInline let keepAliveInterval: Nanoseconds
     /// When to find out whether it lives, because a newer one of its key has come.
     @usableFromInline var questionAt: MonotonicInstant?
     @usableFromInline var isQuestioned = false
@@ -57,8 +56,8 @@ struct Connection<Payload> {
         self.id = id
         self.key = key
         self.client = client
-        self.keepAliveInterval = keepAliveInterval
-        keepAliveAt = role == .link ? nil : now + keepAliveInterval
+        keepAliveAt =
+            role == .link ? nil : KeepAlive.next(for: key, after: now, period: keepAliveInterval)
         notHereAllowance = notHereBurst
         notHereRefilledAt = now
     }

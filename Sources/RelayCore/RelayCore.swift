@@ -59,11 +59,10 @@ public struct RelayCore<Payload>: ~Copyable {
     /// Bytes waiting in all queues, with the allowance for each packet's keeping.
     package var queuedBytes: Int { queuedCost }
 
-    /// Admits a connection whose key is proven. `random` spreads the keep-alives. Only the driver
-    /// can tell that the other side is a relay of the region.
+    /// Admits a connection whose key is proven. Only the driver can tell that the other side is a
+    /// relay of the region.
     package mutating func connect(
-        _ key: NodeKey, as role: ConnectionRole = .client, at now: MonotonicInstant,
-        random: inout some RandomNumberGenerator
+        _ key: NodeKey, as role: ConnectionRole = .client, at now: MonotonicInstant
     ) throws(Refusal) -> ConnectionID {
         guard connectionCount < configuration.connectionsMax else {
             statistics.connectionsRefused += 1
@@ -75,10 +74,9 @@ public struct RelayCore<Payload>: ~Copyable {
         generation &+= 1
         let id = ConnectionID(index: UInt32(index), generation: generation)
         let client = role == .client ? join(id, key, at: now) : -1
-        let jitter = Int64(random.next(upperBound: UInt64(configuration.keepAliveJitter.count + 1)))
         connections[index] = Connection(
             id: id, key: key, client: client, role: role,
-            keepAliveInterval: configuration.keepAliveInterval + Nanoseconds(count: jitter),
+            keepAliveInterval: configuration.keepAliveInterval,
             notHereBurst: configuration.notHereBurst, at: now)
         nextDeadline = earliest(nextDeadline, connections[index]?.keepAliveAt)
         return id
@@ -443,7 +441,10 @@ public struct RelayCore<Payload>: ~Copyable {
                 connection.stallDeadline = nil
             }
             let isKeepAliveDue = connection.keepAliveAt.map { $0 <= now } ?? false
-            if isKeepAliveDue { connection.keepAliveAt = now + connection.keepAliveInterval }
+            if isKeepAliveDue {
+                connection.keepAliveAt = KeepAlive.next(
+                    for: connection.key, after: now, period: configuration.keepAliveInterval)
+            }
             nextDeadline = earliest(nextDeadline, connection.keepAliveAt)
             nextDeadline = earliest(nextDeadline, connection.stallDeadline)
             let isQuestionDue = connection.questionAt.map { $0 <= now } ?? false

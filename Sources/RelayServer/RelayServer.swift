@@ -197,12 +197,10 @@ extension RelayServer {
         on eventLoop: any EventLoop
     ) -> ConnectionID? {
         let peer = NIOLoopBound(endpoint, eventLoop: eventLoop)
-        var random = SecureRandom()
         let (id, ready, events) = state.withLock { state -> (ConnectionID?, [Peer], [Close]) in
             guard !state.isShutDown,
                 // The core counts refusals.
-                let id = try? state.core.connect(
-                    key, as: role, at: Self.now(), random: &random)
+                let id = try? state.core.connect(key, as: role, at: Self.now())
             else { return (nil, [], []) }
             let index = Int(id.index)
             while state.peers.count <= index { state.peers.append(nil) }

@@ -1,5 +1,6 @@
 package import ArgumentParser
 import LocalAPI
+import NodeDaemon
 
 /// `skein`: the daemon, and the commands that talk to it.
 package struct SkeinCommand: AsyncParsableCommand {
@@ -16,6 +17,9 @@ package struct SkeinCommand: AsyncParsableCommand {
         ])
 
     package init() {}
+
+    /// What must happen before the process runs its first task.
+    package static func prepareProcess() { EventLoopExecutor.install() }
 
     /// Runs the command that `arguments` name and returns the status for the shell: 0 when all went
     /// well, 64 when the command line makes no sense, else 1.

@@ -1,4 +1,5 @@
 import Glibc
 import SkeinCLI
 
+SkeinCommand.prepareProcess()
 exit(await SkeinCommand.run(Array(CommandLine.arguments.dropFirst())))

@@ -22,7 +22,8 @@ extension Rule {
 
     /// Modules that come with the toolchain: imported without being declared.
     static let toolchainModules: Set = [
-        "Swift", "Synchronization", "Foundation", "FoundationEssentials", "Glibc", "Dispatch",
+        "Swift", "_Concurrency", "Synchronization", "Foundation", "FoundationEssentials", "Glibc",
+        "Dispatch",
         "Testing", "PackageDescription", "_Differentiation", "RegexBuilder",
     ]
 

@@ -147,7 +147,6 @@ import Testing
     func keepAlive() async throws {
         var timing = MachineService.Timing()
         timing.keepAlive = .milliseconds(50)
-        timing.keepAliveJitter = .zero
         let test = try await TestServer(timing: timing)
         let node = try TestNode("alpha", port: test.server.port)
         _ = try await node.client.register(node.registration(authKey: try await test.authKey()))

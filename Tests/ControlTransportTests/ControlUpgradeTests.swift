@@ -47,11 +47,11 @@ import Testing
         try pair.run()
         #expect(try pair.open())
         for _ in 0..<20 {
-            pair.server.embeddedEventLoop.advanceTime(by: .seconds(46))
+            pair.server.embeddedEventLoop.advanceTime(by: .seconds(111))
             try pair.run()
         }
         #expect(pair.server.isActive)
-        pair.server.embeddedEventLoop.advanceTime(by: .seconds(46))
+        pair.server.embeddedEventLoop.advanceTime(by: .seconds(111))
         pair.server.embeddedEventLoop.advanceTime(by: .seconds(16))
         #expect(!pair.server.isActive)
     }

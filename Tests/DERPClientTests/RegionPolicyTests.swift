@@ -173,10 +173,33 @@ private struct Region {
         #expect(region.policy.notePong(id, at: region.now) == .milliseconds(25))
         #expect(region.policy.notePong(id, at: region.now) == nil)
 
+        region.policy.noteUsed(at: region.now)
         guard case .ping = region.next() else { return #expect(Bool(false)) }
         let askedAt = region.now
         #expect(region.next() == .close(.pingTimeout))
         #expect(region.now - askedAt == .seconds(10))
+    }
+
+    @Test func anIdleConnectionIsWatchedByItsKeepAlivesAlone() {
+        var region = Region()
+        region.policy.setHome(true, at: region.now)
+        region.connect()
+        guard case .ping(let id) = region.next() else { return #expect(Bool(false)) }
+        _ = region.policy.notePong(id, at: region.now)
+        let start = region.now
+        var wakeUpCount = 0
+        while region.now - start < .minutes(60) {
+            region.advance(.seconds(60))
+            region.policy.noteHeard(at: region.now)
+            while let deadline = region.policy.nextDeadline, deadline <= region.now {
+                wakeUpCount += 1
+                #expect(region.poll() == nil)
+            }
+        }
+        #expect(wakeUpCount <= 2, "\(wakeUpCount)")
+        let heardAt = region.now
+        #expect(region.next() == .close(.silent))
+        #expect(region.now - heardAt <= .minutes(4))
     }
 
     @Test func anythingHeardProvesAsMuchAsThePong() {

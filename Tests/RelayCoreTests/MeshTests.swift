@@ -5,8 +5,8 @@ import Testing
 
 /// Relays of one region whose links carry everything at once.
 private struct Region: ~Copyable {
-    var first = Relay(seed: 1)
-    var second = Relay(seed: 2)
+    var first = Relay()
+    var second = Relay()
     /// The link of `first` to `second`, and that link as `second` sees it; then the other way.
     var link: ConnectionID
     private var inbound: ConnectionID

@@ -112,7 +112,7 @@ import Testing
 
     @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64])
     func anyOrderOfEventsKeepsTheBookkeeping(seed: UInt64) {
-        var relay = Relay(seed: seed) {
+        var relay = Relay {
             $0.dataQueueBytesMax = 8_000
             $0.discoQueueBytesMax = 4_000
             $0.totalQueueBytesMax = 40_000

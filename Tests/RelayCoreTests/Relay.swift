@@ -30,18 +30,16 @@ struct Relay: ~Copyable {
 
     var core: RelayCore<Int>
     var now = MonotonicInstant(nanoseconds: 1_000_000_000_000)
-    var random: SeededRandom
 
-    init(seed: UInt64 = 1, _ change: (inout RelayConfiguration) -> Void = { _ in }) {
+    init(_ change: (inout RelayConfiguration) -> Void = { _ in }) {
         var configuration = RelayConfiguration()
         change(&configuration)
         core = RelayCore(configuration: configuration)
-        random = SeededRandom(seed: seed)
     }
 
     mutating func connect(_ number: Int, as role: ConnectionRole = .client) -> ConnectionID {
         do {
-            return try core.connect(nodeKey(number), as: role, at: now, random: &random)
+            return try core.connect(nodeKey(number), as: role, at: now)
         } catch {
             fatalError("\(error)")
         }

@@ -154,7 +154,7 @@ import Testing
         _ = relay.connect(2)
         var refusal: RelayCore<Int>.Refusal?
         do {
-            _ = try relay.core.connect(nodeKey(3), at: relay.now, random: &relay.random)
+            _ = try relay.core.connect(nodeKey(3), at: relay.now)
         } catch {
             refusal = error
         }

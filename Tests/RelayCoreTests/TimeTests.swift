@@ -4,8 +4,8 @@ import RelayCore
 import Testing
 
 @Suite struct TimeTests {
-    @Test func keepAlivesGoOutEachMinuteSpreadByJitter() {
-        var relay = Relay(seed: 3)
+    @Test func keepAlivesGoOutEachPeriodAtMomentsThatTheKeysSpread() {
+        var relay = Relay()
         let ids = (0..<50).map { relay.connect($0) }
         let start = relay.now
         var times: [Nanoseconds] = []
@@ -19,7 +19,9 @@ import Testing
                 times.append(deadline - start)
             }
         }
-        for first in times.prefix(50) { #expect(first >= .seconds(60) && first <= .seconds(65)) }
+        let period = KeepAlive.period
+        for first in times.prefix(50) { #expect(first >= period / 6 && first <= period * 7 / 6) }
+        for (first, second) in zip(times, times.dropFirst(50)) { #expect(second - first == period) }
         #expect(Set(times.prefix(50)).count > 40)
         #expect(ids.count == 50)
     }

@@ -1,3 +1,4 @@
+import ControlTransport
 import NIOCore
 import NIOHPACK
 import NIOHTTP2
@@ -12,6 +13,12 @@ struct MachineReply: Sendable {
     var writeLimit = TimeAmount.seconds(60)
 
     var isOpen: Bool { channel.isActive }
+
+    /// Closes the connection when the node's HTTP/2 does not answer.
+    func askForLife(within limit: TimeAmount) {
+        channel.parent?.pipeline.fireUserInboundEventTriggered(
+            ConnectionWatch.Probe(answerWithin: limit))
+    }
 
     /// A whole reply.
     func respond(

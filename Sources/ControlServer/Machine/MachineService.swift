@@ -7,9 +7,10 @@ import NetTypes
 /// Answers what comes through control channels.
 struct MachineService: Sendable {
     struct Timing: Sendable {
-        /// A stream that said nothing for so long sends a sign of life; up to 9 s are added at random.
-        var keepAlive = TimeAmount.seconds(50)
-        var keepAliveJitter = TimeAmount.seconds(9)
+        /// How often a stream that has nothing to say gives a sign of life.
+        var keepAlive = KeepAlive.period
+        /// How long the node may take to answer it.
+        var keepAliveAnswer = TimeAmount.seconds(15)
         /// The least time between two messages of one stream: what happens meanwhile travels together.
         var spacing = Duration.milliseconds(20)
         /// How long a client may take for one message before its connection is closed.
@@ -114,13 +115,10 @@ struct MachineService: Sendable {
     ) async throws {
         try await reply.begin()
         try await reply.send(framing.frame(session.map))
-        let jitter = TimeAmount.nanoseconds(
-            .random(in: 0...max(0, timing.keepAliveJitter.nanoseconds)))
-        let interval = timing.keepAlive + jitter
-        let timer = reply.channel.eventLoop.scheduleRepeatedTask(
-            initialDelay: interval, delay: interval
-        ) { _ in session.wake.yield() }
-        defer { timer.cancel() }
+        let alarm = KeepAliveAlarm(
+            on: reply.channel.eventLoop, for: request.nodeKey, period: timing.keepAlive
+        ) { session.wake.yield() }
+        defer { alarm.stop() }
         var lastSent = NIODeadline.now()
         for await _ in session.wakeups {
             switch await owner.nextStep(of: session.id) {
@@ -133,9 +131,12 @@ struct MachineService: Sendable {
                 try await reply.finish()
                 return
             case .nothing:
-                guard request.wantsKeepAlive, .now() - lastSent >= timing.keepAlive else {
-                    continue
-                }
+                // What else was sent a moment ago serves as well.
+                guard request.wantsKeepAlive,
+                    .now() - lastSent >= .nanoseconds(timing.keepAlive.count / 6)
+                else { continue }
+                // In the same breath, so that the node wakes once for both.
+                reply.askForLife(within: timing.keepAliveAnswer)
                 try await reply.send(framing.keepAlive)
                 lastSent = .now()
             }
