@@ -142,6 +142,7 @@ let package = Package(
         engine("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),
         engine("PeerRelay", ["NetTypes", "CryptoPrimitives", "Disco"]),
         engine("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
+        engine("SignIn", ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination"]),
         engine("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
         engine("SimulatedNetwork", ["NetTypes"]),
         engine(
@@ -166,6 +167,7 @@ let package = Package(
         tests("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),
         tests("PeerRelay", ["NetTypes", "CryptoPrimitives", "Disco", "SimulatedNetwork"]),
         tests("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
+        tests("SignIn", ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination"]),
         tests("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
         tests("SimulatedNetwork", ["NetTypes"]),
         tests(

@@ -105,6 +105,30 @@ int ccrypto_sha256(uint8_t hash[32], const uint8_t *bytes, size_t count) {
     return EVP_Digest(bytes, count, hash, NULL, EVP_sha256(), NULL);
 }
 
+int ccrypto_hmac_sha1(uint8_t result[20], const uint8_t *key, size_t key_count, const uint8_t *bytes,
+                      size_t count) {
+    char digest[] = "SHA1";
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, sizeof digest - 1),
+        OSSL_PARAM_construct_end()};
+    return mac(hmac, parameters, result, 20, key, key_count, bytes, count, NULL, 0);
+}
+
+int ccrypto_password_hash(char text[CCRYPTO_PASSWORD_TEXT], const uint8_t *password, size_t count,
+                          unsigned long long passes, size_t memory) {
+    _Static_assert(CCRYPTO_PASSWORD_TEXT >= crypto_pwhash_STRBYTES, "room for the hash");
+    return crypto_pwhash_str_alg(text, (const char *)password, count, passes, memory,
+                                 crypto_pwhash_ALG_ARGON2ID13) == 0;
+}
+
+int ccrypto_password_verify(const char *text, const uint8_t *password, size_t count) {
+    return crypto_pwhash_str_verify(text, (const char *)password, count) == 0;
+}
+
+int ccrypto_password_is_outdated(const char *text, unsigned long long passes, size_t memory) {
+    return crypto_pwhash_str_needs_rehash(text, passes, memory) != 0;
+}
+
 int ccrypto_xaead_seal(uint8_t *sealed, const uint8_t *text, size_t count, const uint8_t nonce[24],
                        const uint8_t *data, size_t data_count, const uint8_t key[32]) {
     return crypto_aead_xchacha20poly1305_ietf_encrypt(sealed, NULL, text, count, data, data_count,

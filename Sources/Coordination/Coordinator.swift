@@ -66,7 +66,9 @@ package struct Coordinator: ~Copyable {
                 let old = state.users[record.id]
                 state.apply(change)
                 if let old, old != record { events.append(.userChanged(record.id)) }
-            case .userRemoved, .preAuthKey, .preAuthKeyRemoved: state.apply(change)
+            case .userRemoved, .preAuthKey, .preAuthKeyRemoved, .account, .accountRemoved,
+                .session, .sessionRemoved, .audit:
+                state.apply(change)
             }
         }
         return events

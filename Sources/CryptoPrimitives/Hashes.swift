@@ -79,6 +79,27 @@ package enum SHA256 {
     }
 }
 
+/// HMAC-SHA-1 (RFC 2104), which one-time passwords need (RFC 4226). Its weakness, collisions, does
+/// not matter there.
+package enum HMACSHA1 {
+    /// Twenty bytes.
+    package static func mac(key: RawSpan, _ message: RawSpan) -> [UInt8] {
+        requireLibraries()
+        let result = unsafe filling(20) { result in
+            unsafe key.pointer { keyBytes in
+                unsafe message.pointer { bytes in
+                    unsafe ccrypto_hmac_sha1(
+                        result, keyBytes, key.byteCount, bytes, message.byteCount)
+                }
+            }
+        } then: {
+            $0.array
+        }
+        guard let result else { preconditionFailure("HMAC cannot fail") }
+        return result
+    }
+}
+
 /// The kernel's randomness.
 package struct SecureRandom: RandomNumberGenerator, Sendable {
     package init() { requireLibraries() }

@@ -29,6 +29,22 @@ enum Schema {
                         VALUES ('revision', 0), ('user', 0), ('pre_auth_key', 0), ('node', 0);
                     """)
         }
+        migrator.registerMigration("2 accounts, sessions, audit log") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE accounts (user INTEGER PRIMARY KEY, record TEXT NOT NULL) STRICT;
+                    CREATE TABLE sessions (
+                        id TEXT PRIMARY KEY, user INTEGER NOT NULL, record TEXT NOT NULL
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE TABLE audit_log (
+                        position INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL
+                    ) STRICT;
+                    CREATE TRIGGER audit_log_is_not_changed BEFORE UPDATE ON audit_log
+                        BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+                    CREATE TRIGGER audit_log_is_not_shortened BEFORE DELETE ON audit_log
+                        BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+                    """)
+        }
         return migrator
     }
 }

@@ -122,6 +122,22 @@ package final class ServerStore: Sendable {
         }
     }
 
+    /// The newest entries of the audit log before a position (all, if that is nil), newest first.
+    package func auditEntries(
+        before position: Int64? = nil, limit: Int
+    ) async throws(ServerStoreError) -> [(position: Int64, entry: AuditEntry)] {
+        do {
+            return try await queue.read { [path] in
+                try StateReader(database: $0, path: path)
+                    .auditEntries(before: position ?? .max, limit: limit)
+            }
+        } catch let error as ServerStoreError {
+            throw error
+        } catch {
+            throw .notOpened(path: path, reason: "\(error)")
+        }
+    }
+
     // MARK: Writing
 
     /// Stores changes in one transaction: all of them, or none and an error.

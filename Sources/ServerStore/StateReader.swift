@@ -18,6 +18,12 @@ struct StateReader {
         for record in try records("pre_auth_keys", as: PreAuthKeyRecord.self) {
             state.apply(.preAuthKey(record))
         }
+        for record in try records("accounts", by: "user", as: AccountRecord.self) {
+            state.apply(.account(record))
+        }
+        for record in try records("sessions", as: SessionRecord.self) {
+            state.apply(.session(record))
+        }
         for record in try records("nodes", as: NodeRecord.self) {
             // The columns say that keys differ; a record that was tampered with may not.
             guard state.node(key: record.nodeKey) == nil else {
@@ -46,15 +52,28 @@ struct StateReader {
         }
     }
 
+    /// The newest entries before a position, newest first.
+    func auditEntries(
+        before position: Int64, limit: Int
+    ) throws -> [(position: Int64, entry: AuditEntry)] {
+        try Row.fetchAll(
+            database,
+            sql: """
+                SELECT position, entry FROM audit_log WHERE position < ?
+                ORDER BY position DESC LIMIT ?
+                """, arguments: [position, limit]
+        ).map { (position: $0["position"], entry: try decode($0["entry"], "audit_log")) }
+    }
+
     private func counter(_ name: String) throws -> Int64 {
         try Int64.fetchOne(
             database, sql: "SELECT value FROM counters WHERE name = ?", arguments: [name]) ?? 0
     }
 
     private func records<Record: JSONReadable>(
-        _ table: String, as type: Record.Type
+        _ table: String, by column: String = "id", as type: Record.Type
     ) throws -> [Record] {
-        try String.fetchAll(database, sql: "SELECT record FROM \(table) ORDER BY id").map {
+        try String.fetchAll(database, sql: "SELECT record FROM \(table) ORDER BY \(column)").map {
             try decode($0, table)
         }
     }

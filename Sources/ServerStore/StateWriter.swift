@@ -13,6 +13,8 @@ struct StateWriter {
         let revision = try increment("revision")
         for change in changes {
             try write(change)
+            // The audit log is a log of its own, which is never pruned.
+            if case .audit = change { continue }
             try run(
                 "INSERT INTO change_log (revision, change) VALUES (?, ?)", [revision, text(change)])
         }
@@ -56,6 +58,31 @@ struct StateWriter {
                 ])
             try raise("node", to: record.id.value)
         case .nodeRemoved(let id): try run("DELETE FROM nodes WHERE id = ?", [id.value])
+        case .account, .accountRemoved, .session, .sessionRemoved, .audit:
+            try writeAccounts(change)
+        }
+    }
+
+    private func writeAccounts(_ change: Change) throws {
+        switch change {
+        case .account(let record):
+            try run(
+                """
+                INSERT INTO accounts (user, record) VALUES (?, ?)
+                ON CONFLICT (user) DO UPDATE SET record = excluded.record
+                """, [record.user.value, text(record)])
+        case .accountRemoved(let id):
+            try run("DELETE FROM accounts WHERE user = ?", [id.value])
+        case .session(let record):
+            try run(
+                """
+                INSERT INTO sessions (id, user, record) VALUES (?, ?, ?)
+                ON CONFLICT (id) DO UPDATE SET record = excluded.record
+                """, [record.id.text, record.user.value, text(record)])
+        case .sessionRemoved(let id): try run("DELETE FROM sessions WHERE id = ?", [id.text])
+        case .audit(let entry):
+            try run("INSERT INTO audit_log (entry) VALUES (?)", [text(entry)])
+        default: preconditionFailure("other changes have other tables")
         }
     }
 

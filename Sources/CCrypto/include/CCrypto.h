@@ -26,6 +26,19 @@ int ccrypto_hmac_blake2s(uint8_t mac[32], const uint8_t *key, size_t key_count,
                          const uint8_t *first, size_t first_count, const uint8_t *second,
                          size_t second_count);
 int ccrypto_sha256(uint8_t hash[32], const uint8_t *bytes, size_t count);
+/// RFC 2104 with SHA-1.
+int ccrypto_hmac_sha1(uint8_t mac[20], const uint8_t *key, size_t key_count, const uint8_t *bytes,
+                      size_t count);
+
+/// Argon2id (RFC 9106) with a random salt; `text` gets parameters, salt and hash, at most
+/// CCRYPTO_PASSWORD_TEXT bytes with the zero at the end. Fails when there is no memory.
+enum { CCRYPTO_PASSWORD_TEXT = 128 };
+int ccrypto_password_hash(char text[CCRYPTO_PASSWORD_TEXT], const uint8_t *password, size_t count,
+                          unsigned long long passes, size_t memory);
+/// Whether the password has this hash. `text` ends in a zero.
+int ccrypto_password_verify(const char *text, const uint8_t *password, size_t count);
+/// Whether the hash was made with other parameters, or is no Argon2id hash.
+int ccrypto_password_is_outdated(const char *text, unsigned long long passes, size_t memory);
 
 /// Who computes ChaCha20-Poly1305 (RFC 8439): libcrypto, or Intel's Multi-Buffer Crypto, loaded when it
 /// is first asked for, on x86-64 and where its library is installed.

@@ -72,6 +72,7 @@ enum AdminView {
         switch node.registration {
         case .preAuthKey: "REGISTER_METHOD_AUTH_KEY"
         case .approval: "REGISTER_METHOD_CLI"
+        case .signIn: "REGISTER_METHOD_WEB"
         }
     }
 

@@ -192,7 +192,8 @@ package actor CoordinationOwner {
             let reply = try await perform { coordinator, now, random in
                 coordinator.register(
                     request, from: connection.machineKey,
-                    capabilityVersion: connection.capabilityVersion, at: now, random: &random)
+                    capabilityVersion: connection.capabilityVersion,
+                    address: connection.remoteAddress, at: now, random: &random)
             }
             switch reply {
             case .respond(let response): return response

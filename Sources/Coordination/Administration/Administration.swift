@@ -17,6 +17,10 @@ package enum AdministrationRefusal: Error, Equatable {
     case secretTooShort
     case secretTaken
     case unknownLogin(String)
+    case userSuspended(String)
+    case lastOwner(String)
+    case unknownRole(String)
+    case notPermitted
     case registration(RegistrationRefusal)
 
     package var text: String {
@@ -46,52 +50,19 @@ package enum AdministrationRefusal: Error, Equatable {
         case .unknownLogin(let text):
             "no machine waits for approval under '\(text)': an ID is good for 15 minutes, "
                 + "run 'up' again on the machine for a new one"
+        case .userSuspended(let name): "user '\(name)' is suspended"
+        case .lastOwner(let name):
+            "'\(name)' is the only owner: make another user owner first"
+        case .unknownRole(let text):
+            "there is no role '\(text)': there are "
+                + UserRole.allCases.map(\.rawValue).joined(separator: ", ")
+        case .notPermitted: "your role does not permit that"
         case .registration(let refusal): refusal.text
         }
     }
 }
 
 extension Coordinator {
-    // MARK: Users
-
-    package func createUser(
-        name: String, displayName: String = "", at now: Timestamp
-    ) throws(AdministrationRefusal) -> Decision<UserRecord> {
-        guard Self.isUserName(name) else { throw .invalidUserName(name) }
-        guard state.user(name: name) == nil else { throw .userExists(name) }
-        let user = UserRecord(
-            id: UserID(state.highest.user + 1), name: name, displayName: displayName, created: now)
-        return Decision(user, changes: [.user(user)])
-    }
-
-    /// Deletes a user without nodes, and the keys of that user.
-    package func deleteUser(
-        name: String
-    ) throws(AdministrationRefusal) -> Decision<UserRecord> {
-        let user = try user(named: name)
-        let count = state.nodes.values.count { $0.user == user.id }
-        guard count == 0 else { throw .userHasNodes(name, count: count) }
-        let keys = state.sortedPreAuthKeys.filter { $0.user == user.id }
-        return Decision(
-            user, changes: keys.map { .preAuthKeyRemoved($0.id) } + [.userRemoved(user.id)])
-    }
-
-    private func user(named name: String) throws(AdministrationRefusal) -> UserRecord {
-        guard let user = state.user(name: name) else { throw .unknownUser(name) }
-        return user
-    }
-
-    private static func isUserName(_ name: String) -> Bool {
-        func isAlphanumeric(_ byte: UInt8) -> Bool {
-            (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20)
-        }
-        let bytes = Array(name.utf8)
-        guard let first = bytes.first, bytes.count <= 64, isAlphanumeric(first) else {
-            return false
-        }
-        return bytes.allSatisfy { isAlphanumeric($0) || ".-_+@".utf8.contains($0) }
-    }
-
     // MARK: Pre-auth keys
 
     /// What a new pre-auth key is good for.
@@ -178,6 +149,7 @@ extension Coordinator {
         _ text: String, at expiry: Timestamp? = nil, now: Timestamp
     ) throws(AdministrationRefusal) -> Decision<NodeRecord> {
         var node = try node(text)
+        if let expiry, expiry > now { try requireActiveOwner(of: node) }
         node.expiry = expiry ?? now
         return Decision(node, changes: [.node(node)])
     }
@@ -188,6 +160,7 @@ extension Coordinator {
     ) throws(AdministrationRefusal) -> Decision<NodeRecord> {
         var node = try node(text)
         guard node.expiry != nil else { return Decision(node) }
+        try requireActiveOwner(of: node)
         node.expiry = nil
         return Decision(node, changes: [.node(node)])
     }
@@ -218,17 +191,20 @@ extension Coordinator {
         pendingLogins[id].flatMap { $0.isRejected ? nil : $0 }
     }
 
-    /// Lets a waiting machine in as a node of a user.
+    /// Lets a waiting machine in as a node of a user, who said so at the pages (`.signIn`) or an
+    /// administrator for them.
     package func approveLogin(
-        _ id: PendingLoginID, user name: String, at now: Timestamp
+        _ id: PendingLoginID, user name: String, by method: RegistrationMethod = .approval,
+        at now: Timestamp
     ) throws(AdministrationRefusal) -> Decision<NodeRecord> {
         let user = try user(named: name)
+        guard !user.isSuspended else { throw .userSuspended(name) }
         guard let login = waitingLogin(id) else { throw .unknownLogin(id.text) }
         let admission = Admission(
             machineKey: login.machineKey, nodeKey: login.nodeKey, hostinfo: login.hostinfo,
             capabilityVersion: login.capabilityVersion, user: user.id, tags: [],
             isEphemeral: login.isEphemeral, requestedExpiry: login.requestedExpiry,
-            registration: .approval, preAuthKey: nil)
+            registration: method, preAuthKey: nil)
         do {
             let (changes, node) = try admit(admission, at: now)
             return Decision(node, changes: changes)

@@ -36,6 +36,8 @@ package struct PendingLogin: Sendable {
     package var isEphemeral: Bool
     /// What the node asked for; zero when nothing.
     package var requestedExpiry: Timestamp
+    /// Where the machine asked from, behind trusted proxies.
+    package var address: IPAddress?
     package var created: Moment
     package var isRejected = false
 }

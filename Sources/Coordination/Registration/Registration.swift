@@ -19,6 +19,7 @@ package enum RegistrationRefusal: Error, Equatable {
     case expiredAuthKey
     case usedAuthKey
     case authKeyWithoutUser
+    case userSuspended
     case tagsNotPermitted([String])
     case extendingExpiry
     case noAddressLeft
@@ -38,6 +39,7 @@ package enum RegistrationRefusal: Error, Equatable {
         case .expiredAuthKey: "the auth key has expired"
         case .usedAuthKey: "the auth key was used already and is good for one node only"
         case .authKeyWithoutUser: "the user of the auth key does not exist any more"
+        case .userSuspended: "the user of the auth key is suspended"
         case .tagsNotPermitted(let tags):
             "the requested tags are not permitted: \(tags.joined(separator: ", "))"
         case .extendingExpiry: "a node cannot extend the expiry of its key: log in again"
@@ -69,9 +71,10 @@ extension Coordinator {
     /// - Parameters:
     ///   - machine: the key that the Noise handshake proved.
     ///   - capabilityVersion: the version in the Noise handshake.
+    ///   - address: where the request comes from; shown to whoever is to let the machine in.
     package mutating func register(
         _ request: RegisterRequest, from machine: MachineKey, capabilityVersion: Int,
-        at now: Moment, random: inout some RandomNumberGenerator
+        address: IPAddress? = nil, at now: Moment, random: inout some RandomNumberGenerator
     ) -> Decision<RegistrationReply> {
         do throws(RegistrationRefusal) {
             switch classify(request, machine, capabilityVersion, now.wall) {
@@ -90,9 +93,9 @@ extension Coordinator {
                     if login.isRejected { throw .rejectedByAdministrator }
                     return Decision(.wait(id))
                 }
-                return beginLogin(request, machine, capabilityVersion, now, &random)
+                return beginLogin(request, machine, capabilityVersion, address, now, &random)
             case .newLogin:
-                return beginLogin(request, machine, capabilityVersion, now, &random)
+                return beginLogin(request, machine, capabilityVersion, address, now, &random)
             }
         } catch {
             return Decision(.respond(RegisterResponse(error: error.text)))
@@ -156,7 +159,7 @@ extension Coordinator {
     /// Starts a login that a person has to complete.
     private mutating func beginLogin(
         _ request: RegisterRequest, _ machine: MachineKey, _ capabilityVersion: Int,
-        _ now: Moment, _ random: inout some RandomNumberGenerator
+        _ address: IPAddress?, _ now: Moment, _ random: inout some RandomNumberGenerator
     ) -> Decision<RegistrationReply> {
         let tags = request.hostinfo?.requestTags ?? []
         guard tags.isEmpty else {
@@ -171,7 +174,7 @@ extension Coordinator {
                 id: PendingLoginID(random: &random), machineKey: machine,
                 nodeKey: request.nodeKey, hostinfo: request.hostinfo ?? Hostinfo(),
                 capabilityVersion: capabilityVersion, isEphemeral: request.isEphemeral,
-                requestedExpiry: request.expiry, created: now)
+                requestedExpiry: request.expiry, address: address, created: now)
             // Those it displaces are of the same machine, which gave up on them, or the oldest of
             // very many; a follow-up to one of them gets a new URL.
             _ = pendingLogins.add(login)
@@ -188,7 +191,8 @@ extension Coordinator {
         if key.isRevoked { throw .revokedAuthKey }
         if let expiry = key.expiry, expiry <= now { throw .expiredAuthKey }
         if key.used != nil, !key.isReusable { throw .usedAuthKey }
-        guard state.users[key.user] != nil else { throw .authKeyWithoutUser }
+        guard let user = state.users[key.user] else { throw .authKeyWithoutUser }
+        if user.isSuspended { throw .userSuspended }
         let forbidden = (request.hostinfo?.requestTags ?? []).filter { !key.tags.contains($0) }
         guard forbidden.isEmpty else { throw .tagsNotPermitted(forbidden) }
 

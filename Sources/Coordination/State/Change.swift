@@ -10,6 +10,12 @@ package enum Change: Equatable, Sendable {
     case preAuthKeyRemoved(PreAuthKeyID)
     case node(NodeRecord)
     case nodeRemoved(NodeID)
+    case account(AccountRecord)
+    case accountRemoved(UserID)
+    case session(SessionRecord)
+    case sessionRemoved(SessionID)
+    /// A line of the audit log, which is part of the store but of no state.
+    case audit(AuditEntry)
 }
 
 /// What was decided: the changes to store, and what to reply once they are stored.

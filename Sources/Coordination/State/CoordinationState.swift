@@ -6,6 +6,9 @@ package struct CoordinationState: Sendable {
     package private(set) var users: [UserID: UserRecord] = [:]
     package private(set) var preAuthKeys: [PreAuthKeyID: PreAuthKeyRecord] = [:]
     package private(set) var nodes: [NodeID: NodeRecord] = [:]
+    /// How users prove who they are, of those who do it here.
+    package private(set) var accounts: [UserID: AccountRecord] = [:]
+    package private(set) var sessions: [SessionID: SessionRecord] = [:]
     /// The highest IDs ever given away: an ID never comes back.
     package private(set) var highest = HighestIDs()
 
@@ -15,6 +18,8 @@ package struct CoordinationState: Sendable {
     private var nodeByIPv4: [IPv4Address: NodeID] = [:]
     private var nodeByIPv6: [IPv6Address: NodeID] = [:]
     private var userByName: [String: UserID] = [:]
+    private var userByIdentity: [UserIdentity: UserID] = [:]
+    private var sessionsByUser: [UserID: Set<SessionID>] = [:]
     private var preAuthKeyByHash: [Bytes32: PreAuthKeyID] = [:]
     /// The address given away last; the next one is looked for behind it.
     private(set) var lastIPv4: IPv4Address?
@@ -43,6 +48,18 @@ package struct CoordinationState: Sendable {
         }
     }
     package func user(name: String) -> UserRecord? { userByName[name].flatMap { users[$0] } }
+    package func user(identity: UserIdentity) -> UserRecord? {
+        userByIdentity[identity].flatMap { users[$0] }
+    }
+    /// Oldest first.
+    package func sessions(of user: UserID) -> [SessionRecord] {
+        (sessionsByUser[user] ?? []).compactMap { sessions[$0] }
+            .sorted { ($0.created, $0.id) < ($1.created, $1.id) }
+    }
+    /// Oldest first.
+    package var sortedSessions: [SessionRecord] {
+        sessions.values.sorted { ($0.created, $0.id) < ($1.created, $1.id) }
+    }
     package func preAuthKey(text: String) -> PreAuthKeyRecord? {
         preAuthKeyByHash[PreAuthKeyRecord.hash(of: text)].flatMap { preAuthKeys[$0] }
     }
@@ -62,12 +79,13 @@ package struct CoordinationState: Sendable {
     package mutating func apply(_ change: Change) {
         switch change {
         case .user(let record):
-            if let old = users[record.id] { userByName[old.name] = nil }
+            if let old = users[record.id] { removeFromIndices(old) }
             users[record.id] = record
             userByName[record.name] = record.id
+            for identity in record.identities { userByIdentity[identity] = record.id }
             highest.user = max(highest.user, record.id.value)
         case .userRemoved(let id):
-            if let old = users.removeValue(forKey: id) { userByName[old.name] = nil }
+            if let old = users.removeValue(forKey: id) { removeFromIndices(old) }
         case .preAuthKey(let record):
             if let old = preAuthKeys[record.id] { preAuthKeyByHash[old.hash] = nil }
             preAuthKeys[record.id] = record
@@ -78,6 +96,16 @@ package struct CoordinationState: Sendable {
         case .node(let record): put(record)
         case .nodeRemoved(let id):
             if let old = nodes.removeValue(forKey: id) { removeFromIndices(old) }
+        case .account(let record): accounts[record.user] = record
+        case .accountRemoved(let id): accounts[id] = nil
+        case .session(let record):
+            sessions[record.id] = record
+            sessionsByUser[record.user, default: []].insert(record.id)
+        case .sessionRemoved(let id):
+            guard let old = sessions.removeValue(forKey: id) else { break }
+            sessionsByUser[old.user]?.remove(id)
+            if sessionsByUser[old.user]?.isEmpty == true { sessionsByUser[old.user] = nil }
+        case .audit: break
         }
     }
 
@@ -96,6 +124,11 @@ package struct CoordinationState: Sendable {
         if let address = record.ipv4 { nodeByIPv4[address] = record.id }
         if let address = record.ipv6 { nodeByIPv6[address] = record.id }
         highest.node = max(highest.node, record.id.value)
+    }
+
+    private mutating func removeFromIndices(_ record: UserRecord) {
+        userByName[record.name] = nil
+        for identity in record.identities { userByIdentity[identity] = nil }
     }
 
     private mutating func removeFromIndices(_ record: NodeRecord) {

@@ -11,6 +11,12 @@ extension UserRecord: JSONReadable, JSONWritable {
             id: try object.read("id", or: UserID(0)), name: try object.read("name", or: ""),
             displayName: try object.read("displayName", or: ""),
             created: try object.read("created", or: .zero))
+        // A role that this version does not know is no right at all.
+        role = UserRole(rawValue: try object.read("role", or: "")) ?? .member
+        isSuspended = try object.read("suspended", or: false)
+        email = try object.read("email", or: "")
+        groups = try object.read("groups", or: [])
+        identities = try object.read("identities", or: [])
     }
 
     package func write(to writer: inout JSONWriter) {
@@ -19,6 +25,11 @@ extension UserRecord: JSONReadable, JSONWritable {
             writer.keep("name", name)
             writer.omit("displayName", displayName)
             writer.omit("created", created)
+            writer.omit("role", role == .member ? "" : role.rawValue)
+            writer.omit("suspended", isSuspended)
+            writer.omit("email", email)
+            writer.omit("groups", groups)
+            writer.omit("identities", identities)
         }
     }
 }
@@ -143,6 +154,11 @@ extension Change: JSONReadable, JSONWritable {
             self = .preAuthKeyRemoved(try PreAuthKeyID(json: member.value))
         case "node": self = .node(try NodeRecord(json: member.value))
         case "nodeRemoved": self = .nodeRemoved(try NodeID(json: member.value))
+        case "account": self = .account(try AccountRecord(json: member.value))
+        case "accountRemoved": self = .accountRemoved(try UserID(json: member.value))
+        case "session": self = .session(try SessionRecord(json: member.value))
+        case "sessionRemoved": self = .sessionRemoved(try SessionID(json: member.value))
+        case "audit": self = .audit(try AuditEntry(json: member.value))
         default:
             throw MessageDecodingError(path: member.name, .unreadable(expected: "a change"))
         }
@@ -157,6 +173,11 @@ extension Change: JSONReadable, JSONWritable {
             case .preAuthKeyRemoved(let id): writer.keep("preAuthKeyRemoved", id)
             case .node(let record): writer.keep("node", record)
             case .nodeRemoved(let id): writer.keep("nodeRemoved", id)
+            case .account(let record): writer.keep("account", record)
+            case .accountRemoved(let id): writer.keep("accountRemoved", id)
+            case .session(let record): writer.keep("session", record)
+            case .sessionRemoved(let id): writer.keep("sessionRemoved", id)
+            case .audit(let entry): writer.keep("audit", entry)
             }
         }
     }

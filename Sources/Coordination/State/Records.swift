@@ -9,6 +9,16 @@ package struct UserRecord: Equatable, Sendable {
     package var name: String
     package var displayName: String
     package var created: Timestamp
+    package var role = UserRole.member
+    /// A suspended user cannot sign in, and nodes of theirs are expired.
+    package var isSuspended = false
+    /// For people; nothing is decided by it.
+    package var email = ""
+    /// From the provider, or set here.
+    package var groups: [String] = []
+    /// Who the user is at providers other than this server. Linked on purpose, never by name or
+    /// e-mail address.
+    package var identities: [UserIdentity] = []
 
     package init(id: UserID, name: String, displayName: String = "", created: Timestamp) {
         self.id = id
@@ -76,6 +86,8 @@ package struct PreAuthKeyRecord: Equatable, Sendable {
 package enum RegistrationMethod: String, Sendable {
     case preAuthKey = "pre-auth-key"
     case approval
+    /// The owner signed in at the server's pages and said yes.
+    case signIn = "sign-in"
 }
 
 /// A node as the server knows it. What changes while it is connected (online or not) is kept apart.
