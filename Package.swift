@@ -177,14 +177,14 @@ let package = Package(
         // Floor 3: drivers
         driver("LinuxIO", ["CLinux", "NetTypes"]),
         driver("NetworkSandbox", ["CLinux", "LinuxIO"]),
-        driver("TunDevice", ["CLinux", "NetTypes", "LinuxIO"]),
+        driver("TunDevice", ["CLinux", "NetTypes", "IPPacket", "Segmentation", "LinuxIO"]),
         driver("UDPSocket", ["CLinux", "NetTypes", "LinuxIO"]),
         driver(
             "DataPlane",
             [
                 "CLinux", "NetTypes", "CryptoPrimitives", "IPPacket", "STUN", "Disco", "WireGuard",
-                "PathEngine", "NetReport", "PacketFilter", "NodeCore", "LinuxIO", "TunDevice",
-                "UDPSocket", "Logging",
+                "PathEngine", "NetReport", "PacketFilter", "NodeCore", "Segmentation", "LinuxIO",
+                "TunDevice", "UDPSocket", "Logging",
             ]),
         driver("NetlinkSocket", ["CLinux", "NetTypes", "Netlink", "LinuxIO"]),
         driver("LinuxRouter", ["NetTypes", "Netlink", "NetlinkSocket", "LinuxIO"]),
@@ -230,7 +230,9 @@ let package = Package(
             ["NetTypes", "ControlMessages", "NIOCore", "NIOPosix", "NIOHTTP1", "Logging"]),
         driver("FakeNode", ["NetTypes", "ControlMessages", "LocalAPI"]),
         tests("LinuxIO", ["NetTypes"]),
-        tests("TunDevice", ["NetTypes", "LinuxIO", "CLinux", "NetworkSandbox"]),
+        tests(
+            "TunDevice",
+            ["NetTypes", "IPPacket", "Segmentation", "LinuxIO", "CLinux", "NetworkSandbox"]),
         tests("UDPSocket", ["NetTypes", "LinuxIO"]),
         tests(
             "DataPlane",

@@ -1,12 +1,14 @@
 # shellcheck shell=bash
-# Debian's wireguard-go, as a peer of ours and as the yardstick for figures.
+# Debian's wireguard-go, as a peer of ours and as the yardstick for figures; or WIREGUARD_PROGRAM instead of
+# it.
 
 # wireguard_go HOST INTERFACE [PORT]: a userspace WireGuard interface with a fresh key.
 wireguard_go() {
     local host=$1 interface=$2 port=${3:-51820}
-    need wireguard-go wg
+    local program=${WIREGUARD_PROGRAM:-wireguard-go}
+    need "$program" wg
     (umask 077 && wg genkey >"/run/lab/$host/$interface.key")
-    launch "$interface" "$host" env WG_PROCESS_FOREGROUND=1 wireguard-go -f "$interface"
+    launch "$interface" "$host" env WG_PROCESS_FOREGROUND=1 "$program" -f "$interface"
     await 5 on "$host" wg show "$interface"
     on "$host" wg set "$interface" listen-port "$port" private-key "/run/lab/$host/$interface.key"
     on "$host" ip link set "$interface" up

@@ -1,4 +1,4 @@
-#include "CLinux.h"
+#include "SocketName.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -108,7 +108,7 @@ int clinux_tun_open(char name[16]) {
     if (descriptor < 0)
         return -errno;
     struct ifreq request = {0};
-    request.ifr_flags = IFF_TUN | IFF_NO_PI;
+    request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
     memcpy(request.ifr_name, name, IFNAMSIZ - 1);
     if (ioctl(descriptor, TUNSETIFF, &request) < 0) {
         int error = errno;
@@ -117,6 +117,10 @@ int clinux_tun_open(char name[16]) {
     }
     memcpy(name, request.ifr_name, IFNAMSIZ);
     return descriptor;
+}
+
+int clinux_tun_offload(int descriptor, unsigned flags) {
+    return OR_ERRNO(ioctl(descriptor, TUNSETOFFLOAD, (unsigned long)flags));
 }
 
 static void force_buffer(int descriptor, int forced, int plain, int bytes) {
@@ -252,16 +256,7 @@ static int receive(int descriptor, clinux_datagram *datagrams, clinux_address *l
         if (locals)
             read_local(&messages[index].msg_hdr, &locals[index]);
         datagram->truncated = (messages[index].msg_hdr.msg_flags & MSG_TRUNC) != 0;
-        if (names[index].sin6_family == AF_INET) {
-            struct sockaddr_in *name = (struct sockaddr_in *)&names[index];
-            datagram->address.family = 4;
-            datagram->address.port = ntohs(name->sin_port);
-            memcpy(datagram->address.address, &name->sin_addr, 4);
-        } else {
-            datagram->address.family = 6;
-            datagram->address.port = ntohs(names[index].sin6_port);
-            memcpy(datagram->address.address, &names[index].sin6_addr, 16);
-        }
+        read_socket_name(&datagram->address, &names[index]);
     }
     return received;
 }
@@ -273,18 +268,6 @@ int clinux_udp_receive(int descriptor, clinux_datagram *datagrams, int count) {
 int clinux_udp_receive_local(int descriptor, clinux_datagram *datagrams, clinux_address *locals,
                              int count) {
     return receive(descriptor, datagrams, locals, count);
-}
-
-static socklen_t socket_name(struct sockaddr_in6 *name, const clinux_address *address) {
-    if (address->family == 4) {
-        struct sockaddr_in *v4 = (struct sockaddr_in *)name;
-        *v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(address->port)};
-        memcpy(&v4->sin_addr, address->address, 4);
-        return sizeof *v4;
-    }
-    *name = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(address->port)};
-    memcpy(&name->sin6_addr, address->address, 16);
-    return sizeof *name;
 }
 
 static int send_batch(int descriptor, const clinux_datagram *datagrams,
@@ -363,18 +346,6 @@ int clinux_tcp_connect(clinux_address local, clinux_address remote, uint32_t mar
     int error = errno;
     close(descriptor);
     return -error;
-}
-
-int clinux_tun_receive(int descriptor, clinux_datagram *packets, int count) {
-    for (int index = 0; index < count; index++) {
-        ssize_t size = read(descriptor, packets[index].bytes, packets[index].count);
-        if (size < 0)
-            return index > 0 ? index : -errno;
-        // The kernel cuts a packet that does not fit without a word.
-        packets[index].truncated = (uint32_t)size == packets[index].count;
-        packets[index].count = (uint32_t)size;
-    }
-    return count;
 }
 
 int clinux_netlink_open(uint32_t groups, int blocking) {

@@ -59,6 +59,8 @@ package struct DataPlaneSnapshot: Sendable {
     package var peers: [NodeKey: Peer] = [:]
     /// Packets and drops by name, in a fixed order.
     package var counters: [(name: String, value: Int64)] = []
+    /// What the kernel does for the packet thread, by name, in a fixed order.
+    package var offloads: [(name: String, value: String)] = []
     package var listenPort: UInt16 = 0
     package var publicKey: NodeKey?
 }

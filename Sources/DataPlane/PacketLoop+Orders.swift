@@ -12,7 +12,7 @@ import WireGuard
 
 // What other threads want, and what they are told.
 extension PacketLoop {
-    mutating func takeMail(_ batch: inout PacketBatch) {
+    mutating func takeMail(_ pools: inout PacketPools) {
         var mail = mailbox.take()
         isStopping = mail.isStopping
         if let configuration = mail.configuration { apply(configuration) }
@@ -34,8 +34,7 @@ extension PacketLoop {
             netReport.noteRelayLatency(region: region, latency, at: now)
         }
         counters.droppedByMailbox += Int64(mail.droppedRelayPackets)
-        batch.removeAll()
-        for index in mail.relayBatches.indices { takeRelayed(&mail.relayBatches[index], &batch) }
+        for index in mail.relayBatches.indices { takeRelayed(&mail.relayBatches[index], &pools) }
         for request in mail.requests { serve(request) }
     }
 

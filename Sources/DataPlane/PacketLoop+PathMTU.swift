@@ -7,20 +7,17 @@ import WireGuard
 
 // Packets that do not pass the direct path to their peer.
 extension PacketLoop {
-    /// A packet of the host is about to be sealed for the peer. Where the path carries less than the
-    /// interface allows, TCP is told to send smaller segments, and the sender of a packet that is
-    /// too large learns what passes; the packet itself goes by relay if there is one.
+    /// A packet of the host, the first of those it was cut into, is about to be sealed for a peer. Where
+    /// the path carries less than the interface allows, TCP is told to send smaller segments, and the
+    /// sender of a packet that is too large learns what passes; the packet itself goes by relay if there
+    /// is one.
     @inline(__always)
-    mutating func fitToPath(
-        _ batch: inout PacketBatch, at index: Int, _ packet: ParsedPacket, to peer: PeerIndex
-    ) {
-        guard let mtu = paths.innerMTU(of: peer.number) else { return }
+    mutating func fitToPath(_ slot: inout MutableRawSpan, _ range: Range<Int>, mtu: Int) {
+        var bytes = slot._mutatingExtracting(range)
+        guard let packet = try? ParsedPacket(bytes.bytes) else { return }
         if packet.byteCount > mtu {
-            answerTooBig(batch.payload(at: index), packet, mtu: mtu)
+            answerTooBig(bytes.bytes, packet, mtu: mtu)
         } else if packet.tcpFlags.contains(.syn) {
-            let range = batch.payloadRange(at: index)
-            var slot = batch.slot(at: index)
-            var bytes = slot._mutatingExtracting(range)
             clampSegmentSize(of: &bytes, packet, mtu: mtu)
         }
     }

@@ -5,6 +5,8 @@ import NetTypes
 import NodeCore
 import PacketFilter
 import PathEngine
+import Segmentation
+import TunDevice
 import UDPSocket
 import WireGuard
 
@@ -119,14 +121,42 @@ extension PacketLoop {
                 lastHandshake: status.lastHandshake, allowedIPs: entry.desired.allowedIPs)
         }
         snapshot.counters = counterList()
+        snapshot.offloads = offloadList()
         return snapshot
+    }
+
+    /// What the kernel does for us, by name.
+    func offloadList() -> [(name: String, value: String)] {
+        func text(_ kinds: Coalescer.Kinds?) -> String {
+            switch kinds {
+            case nil: "no interface"
+            case .some([.tcp, .udp]): "TCP and UDP"
+            case .some(.tcp): "TCP"
+            case .some(.udp): "UDP"
+            default: "none"
+            }
+        }
+        func text(_ isThere: Bool, _ isOn: Bool) -> String {
+            isThere ? (isOn ? "yes" : "no") : "no socket"
+        }
+        let (v4, v6) = (ipv4Port != nil, ipv6Port != nil)
+        return [
+            ("tun-super-packets-from-host", text(tunOffloads?.receives)),
+            ("tun-super-packets-to-host", text(tunOffloads?.sends)),
+            ("udp4-segmentation", text(v4, ipv4Offloads.segments)),
+            ("udp4-joining", text(v4, ipv4Offloads.joins)),
+            ("udp6-segmentation", text(v6, ipv6Offloads.segments)),
+            ("udp6-joining", text(v6, ipv6Offloads.joins)),
+        ]
     }
 
     private func counterList() -> [(name: String, value: Int64)] {
         var list: [(name: String, value: Int64)] = [
             ("tun-packets", counters.tunPackets), ("udp-datagrams", counters.udpDatagrams),
             ("relayed-packets", counters.relayedPackets), ("no-peer", counters.noPeer),
-            ("no-path", counters.noPath), ("not-sent", counters.notSent + sideSockets.notSent),
+            ("no-path", counters.noPath),
+            ("bad-offload", counters.badOffload), ("bad-mark", counters.badMark),
+            ("not-sent", counters.notSent + sideSockets.notSent),
             ("not-delivered", counters.notDelivered), ("too-big", counters.tooBig),
             ("unknown-datagrams", counters.unknownDatagrams),
             ("truncated-datagrams", counters.truncatedDatagrams),

@@ -6,107 +6,134 @@ import NetTypes
 import NodeCore
 import PacketFilter
 import PathEngine
+import Segmentation
 import TunDevice
 import UDPSocket
 import WireGuard
 
 // From the network to the host and to the engines.
 extension PacketLoop {
-    mutating func readIPv4(_ batch: inout PacketBatch) throws(SystemError) {
-        for _ in 0..<Self.batchesMax {
-            let count = try ipv4?.receive(into: &batch) ?? 0
-            guard takeDatagrams(&batch) else { return }
-            if count < PacketBatch.capacity { return }
+    mutating func readIPv4(_ pools: inout PacketPools) throws(SystemError) {
+        var budget = Self.byteBudget
+        while budget > 0 {
+            guard try ipv4?.receive(into: &pools.arrived) ?? 0 > 0 else { return }
+            budget -= takeTrains(&pools)
         }
     }
 
-    mutating func readIPv6(_ batch: inout PacketBatch) throws(SystemError) {
-        for _ in 0..<Self.batchesMax {
-            let count = try ipv6?.receive(into: &batch) ?? 0
-            guard takeDatagrams(&batch) else { return }
-            if count < PacketBatch.capacity { return }
+    mutating func readIPv6(_ pools: inout PacketPools) throws(SystemError) {
+        var budget = Self.byteBudget
+        while budget > 0 {
+            guard try ipv6?.receive(into: &pools.arrived) ?? 0 > 0 else { return }
+            budget -= takeTrains(&pools)
         }
     }
 
-    /// Serves a batch; returns whether there was anything in it.
-    mutating func takeDatagrams(
-        _ batch: inout PacketBatch, by socket: LocalSocket = .main
-    ) -> Bool {
-        guard batch.count > 0 else { return false }
-        counters.udpDatagrams += Int64(batch.count)
-        counters.truncatedDatagrams += Int64(batch.truncatedCount)
-        for index in 0..<batch.count { takeDatagram(&batch, at: index, by: socket) }
-        deliver(batch)
-        batch.removeAll()
-        return true
+    /// Serves what one call has brought; returns what it costs. If that was less than the buffer holds, no
+    /// more waits, and the whole budget is spent.
+    mutating func takeTrains(_ pools: inout PacketPools, by socket: LocalSocket = .main) -> Int {
+        var cost = pools.arrived.trainCount < ReceiveBuffer.trainCapacity ? Self.byteBudget : 0
+        for index in 0..<pools.arrived.trainCount {
+            let train = pools.arrived.train(at: index)
+            // As an error of the network would: what was cut off can't be told from what was changed.
+            if train.range.isEmpty { counters.truncatedDatagrams += 1 }
+            guard let source = inward(train.source) else { continue }
+            pools.noteMoved(train.range.count, at: now)
+            var start = train.range.lowerBound
+            while start < train.range.upperBound {
+                let end = min(start + train.segmentByteCount, train.range.upperBound)
+                counters.udpDatagrams += 1
+                cost += max(end - start, Self.packetCost)
+                takeDatagram(start..<end, of: &pools, from: source, mark: train.ecn, by: socket)
+                start = end
+            }
+        }
+        deliver(&pools.toHost, of: pools.arrived)
+        return cost
     }
 
-    /// Leaves the inner packet for TUN in the slot, or nothing.
+    /// Adds an inner packet to what goes to the host, or nothing.
     private mutating func takeDatagram(
-        _ batch: inout PacketBatch, at index: Int, by socket: LocalSocket
+        _ range: Range<Int>, of pools: inout PacketPools, from endpoint: Endpoint, mark: UInt8,
+        by socket: LocalSocket
     ) {
-        guard let source = inward(batch.endpoint(at: index)) else { return batch.drop(at: index) }
-        switch classify(batch.payload(at: index)) {
+        let source = PacketSource.direct(endpoint)
+        var memory = pools.arrived.mutableBytes
+        var datagram = memory._mutatingExtracting(range)
+        switch classify(datagram.bytes) {
         case .wireGuard:
-            let range = batch.payloadRange(at: index)
-            var slot = batch.slot(at: index)
-            var datagram = slot._mutatingExtracting(range)
-            let result = wireGuard.receive(datagram: &datagram, from: .direct(source), at: now)
-            let inner = take(result, from: .direct(source), datagram: datagram.bytes)
-            guard let inner else { return batch.drop(at: index) }
+            let result = wireGuard.receive(datagram: &datagram, from: source, at: now)
+            guard let inner = take(result, from: source, datagram: datagram.bytes) else { return }
             fitToPath(&datagram, result)
+            if mark != 0 {
+                var packet = datagram._mutatingExtracting(inner)
+                guard CongestionMark.carry(mark, into: &packet) else {
+                    counters.badMark += 1
+                    return
+                }
+            }
             let start = range.lowerBound + inner.lowerBound
-            batch.setPayload(start..<start + inner.count, at: index)
-        case .disco:
-            paths.handleDisco(
-                batch.payload(at: index), from: .direct(source), by: socket, at: now)
-            batch.drop(at: index)
-        case .stun where !socket.isMain:
-            paths.handleSTUN(batch.payload(at: index), by: socket, at: now)
-            batch.drop(at: index)
-        case .stun:
-            netReport.handleResponse(batch.payload(at: index), at: now)
-            batch.drop(at: index)
+            add(start..<start + inner.count, of: pools.arrived, to: &pools.toHost)
+        case .disco: paths.handleDisco(datagram.bytes, from: source, by: socket, at: now)
+        case .stun where !socket.isMain: paths.handleSTUN(datagram.bytes, by: socket, at: now)
+        case .stun: netReport.handleResponse(datagram.bytes, at: now)
         case .geneve, .unknown:
             // A single byte is a filler that some peers send behind a burst.
-            if batch.payload(at: index).byteCount > 1 { counters.unknownDatagrams += 1 }
-            batch.drop(at: index)
+            if range.count > 1 { counters.unknownDatagrams += 1 }
         }
     }
 
-    /// Packets that came by relay; `batch` collects what they bring for the host.
-    mutating func takeRelayed(_ arrived: inout RelayBatch, _ batch: inout PacketBatch) {
+    /// Packets that came by relay.
+    mutating func takeRelayed(_ arrived: inout RelayBatch, _ pools: inout PacketPools) {
         netReport.noteRelayHeard(region: arrived.region, at: now)
         counters.relayedPackets += Int64(arrived.packets.count)
+        pools.noteMoved(arrived.bytes.count, at: now)
+        pools.arrived.removeAll()
         for packet in arrived.packets {
-            if batch.isFull {
-                deliver(batch)
-                batch.removeAll()
-            }
             let source = PacketSource.relay(region: arrived.region, node: packet.source)
             var span = arrived.bytes.mutableSpan
             var memory = unsafe span.mutableBytes
             var datagram = memory._mutatingExtracting(packet.range)
-            takeRelayed(&datagram, source, &batch)
+            takeRelayed(&datagram, source, &pools)
         }
-        deliver(batch)
-        batch.removeAll()
+        deliver(&pools.toHost, of: pools.arrived)
+        pools.arrived.removeAll()
     }
 
     private mutating func takeRelayed(
-        _ datagram: inout MutableRawSpan, _ source: PacketSource, _ batch: inout PacketBatch
+        _ datagram: inout MutableRawSpan, _ source: PacketSource, _ pools: inout PacketPools
     ) {
         switch classify(datagram.bytes) {
         case .wireGuard:
             let result = wireGuard.receive(datagram: &datagram, from: source, at: now)
             guard let inner = take(result, from: source, datagram: datagram.bytes) else { return }
             fitToPath(&datagram, result)
-            if batch.append(datagram.bytes.extracting(inner)) == nil {
-                counters.truncatedDatagrams += 1
-            }
+            add(datagram.bytes.extracting(inner), to: &pools)
         case .disco: paths.handleDisco(datagram.bytes, from: source, at: now)
         case .stun, .geneve, .unknown: counters.unknownDatagrams += 1
         }
+    }
+
+    /// Copies a packet to where the others for the host lie.
+    private mutating func add(_ packet: RawSpan, to pools: inout PacketPools) {
+        var place = pools.arrived.append(packet)
+        if place == nil {
+            deliver(&pools.toHost, of: pools.arrived)
+            pools.arrived.removeAll()
+            place = pools.arrived.append(packet)
+        }
+        guard let place else {
+            counters.truncatedDatagrams += 1
+            return
+        }
+        add(place, of: pools.arrived, to: &pools.toHost)
+    }
+
+    private mutating func add(
+        _ range: Range<Int>, of arrived: borrowing ReceiveBuffer, to toHost: inout Coalescer
+    ) {
+        toHost.add(range, of: arrived.bytes)
+        if toHost.isFull { deliver(&toHost, of: arrived) }
     }
 
     /// Reports what a WireGuard message proves; returns where in the datagram a packet for the host
@@ -149,8 +176,10 @@ extension PacketLoop {
     mutating func noteAuthentic(
         _ peer: PeerIndex, from source: PacketSource, byteCount: Int = 0
     ) {
-        if let entry = peers[peer.number], entry.desired.isWireGuardOnly {
-            if case .direct(let endpoint) = source, entry.plainEndpoint != endpoint {
+        if peers.facts(peer.number)?.isWireGuardOnly == true {
+            if case .direct(let endpoint) = source,
+                peers[peer.number]?.plainEndpoint != endpoint
+            {
                 peers[peer.number]?.plainEndpoint = endpoint
             }
             return
@@ -172,7 +201,7 @@ extension PacketLoop {
         if packet.icmp == .echoReply, !tunnelPings.isEmpty, takeEchoReply(bytes, packet) {
             return false
         }
-        if peers[peer.number]?.isUnfiltered == true { return true }
+        if peers.facts(peer.number)?.isUnfiltered == true { return true }
         switch filter.checkInbound(packet) {
         case .accept: break
         case .drop(let reason):
@@ -210,8 +239,13 @@ extension PacketLoop {
             to: peer)
     }
 
-    /// Writes what is left in the batch to the host.
-    private mutating func deliver(_ batch: borrowing PacketBatch) {
-        if let outcome = tun?.send(batch) { counters.notDelivered += Int64(outcome.refused) }
+    /// Hands what is for the host to it.
+    private mutating func deliver(
+        _ toHost: inout Coalescer, of arrived: borrowing ReceiveBuffer
+    ) {
+        if let outcome = tun?.send(toHost, of: arrived.bytes) {
+            counters.notDelivered += Int64(outcome.refused)
+        }
+        toHost.removeAll()
     }
 }

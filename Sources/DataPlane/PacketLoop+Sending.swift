@@ -5,52 +5,83 @@ import NetTypes
 import NodeCore
 import PacketFilter
 import PathEngine
+import Segmentation
 import TunDevice
 import UDPSocket
 import WireGuard
 
 // From the host and from the engines to the network.
 extension PacketLoop {
-    /// Packets of this host: filter, peer by destination, seal in place, path, socket.
-    mutating func readTun(_ batch: inout PacketBatch) throws(SystemError) {
-        for _ in 0..<Self.batchesMax {
-            let count = try tun?.receive(into: &batch) ?? 0
-            guard count > 0 else { return }
-            counters.tunPackets += Int64(count)
-            for index in 0..<count { seal(&batch, at: index) }
-            send(batch)
-            batch.removeAll()
-            if count < PacketBatch.capacity { return }
+    /// Packets of this host, which may be super-packets: filter, peer by destination, cut into segments,
+    /// seal, path, socket.
+    mutating func readTun(_ pools: inout PacketPools) throws(SystemError) {
+        var budget = Self.byteBudget
+        while budget > 0, try tun?.receive(into: &pools.host) == true {
+            counters.tunPackets += 1
+            let byteCount = pools.host.bytes.byteCount
+            budget -= max(byteCount, Self.packetCost)
+            pools.noteMoved(byteCount, at: now)
+            takeHostPacket(pools.host, &pools.outgoing)
+            if pools.outgoing.byteCount >= Self.flushByteCount { flush(&pools.outgoing) }
         }
+        flush(&pools.outgoing)
     }
 
-    private mutating func seal(_ batch: inout PacketBatch, at index: Int) {
-        guard let packet = try? ParsedPacket(batch.payload(at: index)),
-            filter.checkOutbound(packet) == .accept
-        else {
-            // The filter counts what it drops, and what is no IP packet is nobody's loss.
-            batch.drop(at: index)
+    private mutating func takeHostPacket(
+        _ host: borrowing HostPacket, _ outgoing: inout SendBuffer
+    ) {
+        let bytes = host.bytes
+        // The filter counts what it drops, and what is no IP packet is nobody's loss.
+        guard let packet = try? ParsedPacket(bytes), filter.checkOutbound(packet) == .accept else {
             return
         }
         guard let peer = wireGuard.peer(forDestination: packet.destination) else {
             counters.noPeer += 1
-            batch.drop(at: index)
             return
         }
-        fitToPath(&batch, at: index, packet, to: peer)
-        switch sealPacket(&batch, at: index, by: &wireGuard, for: peer, at: now) {
-        case .sealed(let message):
-            batch.setPayload(message, at: index)
-            let way = way(to: peer.number, byteCount: message.count)
-            sendByRelay(batch.payload(at: index), way)
-            let direct = sendAside(batch.payload(at: index), to: way.direct)
-            batch.setEndpoint(outward(direct), at: index)
-        case .staged:
-            // The search for a path need not wait for the handshake.
-            _ = way(to: peer.number, byteCount: 0)
-            batch.drop(at: index)
-        case .dropped: batch.drop(at: index)
+        // Why is for whoever looks at the kernel; there is nothing to be done.
+        guard let splitter = try? Splitter(host.offload, packet: bytes) else {
+            counters.badOffload += 1
+            return
         }
+        let mark = CongestionMark.bits(of: bytes)
+        let mtu = paths.innerMTU(of: peer.number)
+        let room =
+            WireGuardDevice.headroom + splitter.segmentByteCountMax + WireGuardDevice.tailroom
+        for segment in 0..<splitter.segmentCount {
+            if !outgoing.hasRoom(for: room) { flush(&outgoing) }
+            var slot = outgoing.free
+            let count = splitter.write(segment, of: bytes, to: &slot, at: WireGuardDevice.headroom)
+            let payload = WireGuardDevice.headroom..<WireGuardDevice.headroom + count
+            if let mtu, segment == 0 { fitToPath(&slot, payload, mtu: mtu) }
+            switch wireGuard.seal(slot: &slot, payload: payload, for: peer, at: now) {
+            case .sealed(let message):
+                let way = way(to: peer.number, byteCount: message.count)
+                sendByRelay(slot.bytes.extracting(message), way)
+                guard let direct = way.direct, let target = outward(direct) else { continue }
+                outgoing.append(
+                    byteCount: message.count, to: target, ecn: mark,
+                    socket: sideSocket(to: direct))
+            case .staged:
+                // The search for a path need not wait for the handshake.
+                _ = self.way(to: peer.number, byteCount: 0)
+            case .dropped: continue
+            }
+        }
+    }
+
+    /// Hands what was sealed to the sockets.
+    private mutating func flush(_ outgoing: inout SendBuffer) {
+        guard !outgoing.isEmpty else { return }
+        if !sideSockets.isEmpty { sendAside(&outgoing) }
+        if let outcome = ipv4?.send(outgoing, offloads: &ipv4Offloads) { note(outcome) }
+        if let outcome = ipv6?.send(outgoing, offloads: &ipv6Offloads) { note(outcome) }
+        outgoing.removeAll()
+    }
+
+    private mutating func note(_ outcome: UDPSocket.TrainOutcome) {
+        // A full socket buffer loses the rest, as a full queue of a router would.
+        counters.notSent += Int64(outcome.refused + outcome.left)
     }
 
     /// Where a message goes: to an endpoint, by relay, or both.
@@ -62,26 +93,21 @@ extension PacketLoop {
     }
 
     private mutating func way(to number: Int, byteCount: Int) -> Way {
-        guard let entry = peers[number] else { return Way() }
-        if entry.desired.isWireGuardOnly {
-            if entry.plainEndpoint == nil { counters.noPath += 1 }
-            return Way(direct: entry.plainEndpoint)
+        guard let facts = peers.facts(number) else { return Way() }
+        if facts.isWireGuardOnly {
+            let endpoint = peers[number]?.plainEndpoint
+            if endpoint == nil { counters.noPath += 1 }
+            return Way(direct: endpoint)
         }
         let route = paths.route(for: number, byteCount: byteCount, at: now)
         if route.isUnreachable { counters.noPath += 1 }
         return Way(
             direct: route.direct,
-            relay: route.relayRegion.map { ($0, entry.desired.nodeKey) })
+            relay: route.relayRegion.map { ($0, facts.nodeKey) })
     }
 
     private func sendByRelay(_ message: RawSpan, _ way: Way) {
         if let relay = way.relay { relaySender?(relay.region, relay.node, message) }
-    }
-
-    /// Hands the batch to the sockets.
-    mutating func send(_ batch: borrowing PacketBatch) {
-        if let outcome = ipv4?.send(batch) { note(outcome, of: batch.count) }
-        if let outcome = ipv6?.send(batch) { note(outcome, of: batch.count) }
     }
 
     mutating func flushScratch() {

@@ -14,8 +14,8 @@ internal import WireGuard
 
 /// The packet thread's engines and sockets, and the order in which they are served.
 ///
-/// One clock reading and at most four batches of each source for each wake-up: a flood from one
-/// side delays the other, the timers and the mailbox by no more than that.
+/// One clock reading and a limited number of bytes of each source for each wake-up: a flood from one
+/// side delays the other, the timers and the mailbox by no more than a millisecond.
 struct PacketLoop: ~Copyable {
     enum Token {
         static var mailbox: UInt64 { 0 }
@@ -27,8 +27,12 @@ struct PacketLoop: ~Copyable {
         /// The first of the probe sockets.
         static var probes: UInt64 { 1 << 32 }
     }
-    /// Batches taken from one descriptor in one wake-up.
-    static var batchesMax: Int { 4 }
+    /// Bytes taken from one descriptor in one wake-up; a packet counts for at least `packetCost`, for small
+    /// ones take as long as others.
+    static var byteBudget: Int { 1 << 18 }
+    static var packetCost: Int { 1 << 10 }
+    /// What is written to the network at once.
+    static var flushByteCount: Int { 1 << 16 }
     /// Pings for people that may be under way.
     static var pingsMax: Int { 64 }
 
@@ -41,6 +45,9 @@ struct PacketLoop: ~Copyable {
     let tun: TunDevice?
     let ipv4: UDPSocket?
     let ipv6: UDPSocket?
+    let tunOffloads: TunOffloads?
+    var ipv4Offloads: UDPOffloads
+    var ipv6Offloads: UDPOffloads
     /// The ports the sockets are bound to.
     let ipv4Port: UInt16?
     let ipv6Port: UInt16?
@@ -92,6 +99,11 @@ struct PacketLoop: ~Copyable {
         if let descriptor = setup.tun?.descriptor { try poller.add(descriptor, token: Token.tun) }
         if let descriptor = setup.ipv4?.descriptor { try poller.add(descriptor, token: Token.ipv4) }
         if let descriptor = setup.ipv6?.descriptor { try poller.add(descriptor, token: Token.ipv6) }
+        let ipv4Offloads = try setup.ipv4?.wantTrains() ?? UDPOffloads()
+        let ipv6Offloads = try setup.ipv6?.wantTrains() ?? UDPOffloads()
+        tunOffloads = setup.tun?.offloads
+        self.ipv4Offloads = ipv4Offloads
+        self.ipv6Offloads = ipv6Offloads
         self.poller = poller
         self.mailbox = mailbox
         self.relay = relay
@@ -118,29 +130,33 @@ struct PacketLoop: ~Copyable {
 
     /// Runs until told to stop.
     mutating func run() throws(SystemError) {
-        // Opened or sealed in place; one serves each source in turn.
-        var batch = PacketBatch()
+        var pools = PacketPools(kinds: tunOffloads?.sends ?? [])
+        let offloads = offloadList().map { "\($0.name): \($0.value)" }.joined(separator: ", ")
+        logger.info("offloads", metadata: ["kernel": "\(offloads)"])
         while !isStopping {
-            let count = try poller.wait(timeout: timeout())
+            let count = try poller.wait(timeout: timeout(pools.nextDeadline))
             now = BootClock.now()
             relaySender = relay.current
             for index in 0..<count {
                 switch poller[index].token {
-                case Token.mailbox: takeMail(&batch)
-                case Token.tun: try readTun(&batch)
-                case Token.ipv4: try readIPv4(&batch)
-                case Token.probes...: try readProbe(Int(poller[index].token - Token.probes), &batch)
-                case Token.ipv6: try readIPv6(&batch)
-                case let token: try readAside(token, &batch)
+                case Token.mailbox: takeMail(&pools)
+                case Token.tun: try readTun(&pools)
+                case Token.ipv4: try readIPv4(&pools)
+                case Token.probes...:
+                    try readProbe(Int(poller[index].token - Token.probes), &pools.batch)
+                case Token.ipv6: try readIPv6(&pools)
+                case let token: try readAside(token, &pools)
                 }
             }
             serveEngines()
+            pools.releaseIfIdle(at: now)
         }
         answerEverything()
     }
 
-    private func timeout() -> Nanoseconds? {
+    private func timeout(_ other: MonotonicInstant?) -> Nanoseconds? {
         var deadline = earliest(wireGuard.nextDeadline, paths.nextDeadline)
+        deadline = earliest(deadline, other)
         deadline = earliest(deadline, netReport.nextDeadline)
         deadline = earliest(deadline, tunnelPings.first?.deadline)
         return deadline.map { $0 - now }
@@ -170,6 +186,10 @@ struct LoopCounters {
     var noPeer: Int64 = 0
     /// Messages for a peer to which no path leads now.
     var noPath: Int64 = 0
+    /// Packets of the host whose offload header contradicts them.
+    var badOffload: Int64 = 0
+    /// Packets that a router marked although their sender does not understand marks.
+    var badMark: Int64 = 0
     var notSent: Int64 = 0
     var notDelivered: Int64 = 0
     /// Answers to packets that do not pass the path to their peer.

@@ -12,13 +12,33 @@ struct PeerTable {
         var isUnfiltered = false
     }
 
+    /// What is asked for each packet. Unlike the whole entry it is copied without counting references.
+    struct Facts: BitwiseCopyable {
+        var nodeKey: NodeKey
+        var isWireGuardOnly: Bool
+        var isUnfiltered: Bool
+    }
+
     private(set) var entries: [Entry?] = []
+    private var facts: [Facts?] = []
 
     subscript(number: Int) -> Entry? {
         get { number < entries.count ? entries[number] : nil }
         set {
-            while entries.count <= number { entries.append(nil) }
+            while entries.count <= number {
+                entries.append(nil)
+                facts.append(nil)
+            }
             entries[number] = newValue
+            facts[number] = newValue.map { entry in
+                Facts(
+                    nodeKey: entry.desired.nodeKey,
+                    isWireGuardOnly: entry.desired.isWireGuardOnly,
+                    isUnfiltered: entry.isUnfiltered)
+            }
         }
     }
+
+    @inline(__always)
+    func facts(_ number: Int) -> Facts? { number < facts.count ? facts[number] : nil }
 }

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import LinuxIO
 internal import Logging
 internal import NetTypes
@@ -12,7 +13,17 @@ struct SideSockets {
         let socket: UDPSocket
         var notSent: Int64 = 0
 
-        init(_ socket: consuming UDPSocket) { self.socket = socket }
+        private var offloads: UDPOffloads
+
+        init(_ socket: consuming UDPSocket) throws(SystemError) {
+            offloads = try socket.wantTrains()
+            self.socket = socket
+        }
+
+        func send(_ trains: UnsafeBufferPointer<clinux_train>) {
+            let outcome = unsafe socket.send(trains, offloads: &offloads)
+            notSent += Int64(outcome.refused + outcome.left)
+        }
 
         func send(_ payload: RawSpan, to endpoint: Endpoint) {
             do throws(SystemError) {
@@ -62,10 +73,11 @@ extension PacketLoop {
     private mutating func open(_ socket: LocalSocket) -> SideSockets.Side? {
         guard sideSockets.count < SideSockets.countMax else { return nil }
         do throws(UDPSocket.OpenError) {
-            let side = SideSockets.Side(
-                try UDPSocket(
-                    family: .v4, mark: socketMark, bufferByteCount: SideSockets.bufferByteCount))
+            let opened = try UDPSocket(
+                family: .v4, mark: socketMark, bufferByteCount: SideSockets.bufferByteCount)
+            let side: SideSockets.Side
             do throws(SystemError) {
+                side = try SideSockets.Side(opened)
                 try poller.add(side.socket.descriptor, token: Token.side(socket))
             } catch {
                 throw .system(error)
@@ -90,19 +102,34 @@ extension PacketLoop {
         return nil
     }
 
+    /// The number of the side socket by which the way to an endpoint goes; 0 for the main ones.
+    @inline(__always)
+    func sideSocket(to endpoint: Endpoint) -> UInt32 {
+        guard !sideSockets.isEmpty else { return 0 }
+        let socket = paths.localSocket(to: endpoint)
+        return socket.isMain || sideSockets[socket] == nil ? 0 : socket.number
+    }
+
+    /// Sends what goes by side sockets.
+    func sendAside(_ outgoing: inout SendBuffer) {
+        unsafe outgoing.takeSideTrains { number, trains in
+            unsafe sideSockets[LocalSocket(number: number)]?.send(trains)
+        }
+    }
+
     private func side(to endpoint: Endpoint) -> SideSockets.Side? {
         let socket = paths.localSocket(to: endpoint)
         return socket.isMain ? nil : sideSockets[socket]
     }
 
-    mutating func readAside(_ token: UInt64, _ batch: inout PacketBatch) throws(SystemError) {
+    mutating func readAside(_ token: UInt64, _ pools: inout PacketPools) throws(SystemError) {
         let number = LocalSocket(number: UInt32(truncatingIfNeeded: token - Token.firstSide))
         // It may have been closed since it became ready.
         guard let side = sideSockets[number] else { return }
-        for _ in 0..<Self.batchesMax {
-            let count = try side.socket.receive(into: &batch)
-            guard takeDatagrams(&batch, by: number) else { return }
-            if count < PacketBatch.capacity { return }
+        var budget = Self.byteBudget
+        while budget > 0 {
+            guard try side.socket.receive(into: &pools.arrived) > 0 else { return }
+            budget -= takeTrains(&pools, by: number)
         }
     }
 

@@ -179,7 +179,11 @@ extension LocalNode: NodeControl {
             return .object(
                 JSONObject([
                     .init("netmap", .string("the network map as it stands")),
-                    .init("paths", .string("every candidate address of every peer, and counters")),
+                    .init(
+                        "paths",
+                        .string(
+                            "every candidate address of every peer, counters, what the kernel offloads"
+                        )),
                     .init("rebind", .string("act as after a change of links")),
                     .init("restun", .string("measure the network now")),
                 ]))

@@ -158,6 +158,10 @@ extension LocalNode {
             writer.object { writer in
                 for (name, value) in snapshot.counters { writer.keep(name, value) }
             }
+            writer.key("Offloads")
+            writer.object { writer in
+                for (name, value) in snapshot.offloads { writer.keep(name, value) }
+            }
         }
         return writer.bytes
     }

@@ -177,6 +177,17 @@ package struct Coalescer: ~Copyable {
         }
     }
 
+    /// Each packet of a group as it came, in order, as ranges of the memory.
+    package func forEachPacket(of index: Int, _ body: (Range<Int>) -> Void) {
+        var number = groups[index].first
+        while number >= 0 {
+            let item = items[number]
+            let start = Int(item.start)
+            body(start..<start + Int(item.headerByteCount + item.payloadByteCount))
+            number = Int(item.next)
+        }
+    }
+
     /// Writes what goes before the pieces of a group: the offload header and, of a group of several
     /// packets, its IP and transport headers. Returns how many bytes these are, at most
     /// `OffloadHeader.byteCount + headerByteCountMax`.

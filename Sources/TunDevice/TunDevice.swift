@@ -1,9 +1,12 @@
 internal import CLinux
 package import LinuxIO
+package import Segmentation
 
 /// A TUN interface: IP packets without link-layer headers, non-blocking, for one owner at a time.
 /// The interface vanishes with this value. Its addresses, MTU and state are the router's matter.
-package struct TunDevice: ~Copyable, Sendable {
+// Unchecked because of the pointer: the memory has one owner, which is what ~Copyable says.
+@safe
+package struct TunDevice: ~Copyable, @unchecked Sendable {
     package enum OpenError: Error, Equatable {
         /// There is no `/dev/net/tun`: the kernel module is not loaded or the container lacks it.
         case noDevice
@@ -18,7 +21,12 @@ package struct TunDevice: ~Copyable, Sendable {
 
     /// What the kernel named the interface.
     package let name: String
+    /// What of its work the host's kernel leaves to us and takes from us.
+    package var offloads: TunOffloads { found }
+    private let found: TunOffloads
     private let device: Descriptor
+    /// The pieces of the packet that is being written.
+    private let pieces: UnsafeMutablePointer<clinux_piece>
 
     /// Opens or creates the interface. A name with `%d` in it gets the first free number.
     package init(name: String) throws(OpenError) {
@@ -33,6 +41,9 @@ package struct TunDevice: ~Copyable, Sendable {
         }
         guard descriptor >= 0 else { throw OpenError(code: -descriptor, name: name) }
         device = Descriptor(owning: descriptor)
+        unsafe pieces = .allocate(capacity: Self.pieceCapacity)
+        unsafe pieces.initialize(repeating: clinux_piece(), count: Self.pieceCapacity)
+        found = TunOffloads(probing: descriptor)
         var bytes: [UInt8] = []
         for index in 0..<16 where buffer[index] != 0 {
             bytes.append(UInt8(bitPattern: buffer[index]))
@@ -40,17 +51,24 @@ package struct TunDevice: ~Copyable, Sendable {
         self.name = String(decoding: bytes, as: UTF8.self)
     }
 
+    deinit { unsafe pieces.deallocate() }
+
+    /// The most pieces the kernel takes for one packet (UIO_MAXIOV): a group has fewer packets.
+    private static var pieceCapacity: Int { 1024 }
+
     /// For a `Poller`.
     package var descriptor: Int32 { device.raw }
 
-    /// Replaces the contents of `batch` by the packets the host sends, at most
-    /// `PacketBatch.capacity`. Returns how many there are; 0 when none waits.
-    package func receive(into batch: inout PacketBatch) throws(SystemError) -> Int {
-        let received = unsafe batch.fill { slots in
-            unsafe clinux_tun_receive(device.raw, slots.baseAddress!, Int32(slots.count))
+    /// Reads the next packet the host sends. False when none waits.
+    package func receive(into packet: inout HostPacket) throws(SystemError) -> Bool {
+        let read = unsafe packet.fill { buffer in
+            unsafe clinux_read(device.raw, buffer.baseAddress, buffer.count)
         }
-        if received == -SystemError.wouldBlock || received == -SystemError.interrupted { return 0 }
-        return Int(try check("read TUN", received))
+        if read == Int(-SystemError.wouldBlock) || read == Int(-SystemError.interrupted) {
+            return false
+        }
+        _ = try check("read TUN", read)
+        return true
     }
 
     /// What became of a batch.
@@ -72,16 +90,8 @@ package struct TunDevice: ~Copyable, Sendable {
     /// Hands every packet of `batch` whose payload is not empty to the host.
     package func send(_ batch: borrowing PacketBatch) -> SendOutcome {
         var outcome = SendOutcome()
-        for index in 0..<batch.count {
-            let packet = batch.payload(at: index)
-            if packet.byteCount == 0 { continue }
-            let result = write(packet)
-            if result >= 0 {
-                outcome.sent += 1
-            } else {
-                outcome.refused += 1
-                outcome.lastError = Int32(-result)
-            }
+        for index in 0..<batch.count where !batch.payloadRange(at: index).isEmpty {
+            send(batch.payload(at: index), &outcome)
         }
         return outcome
     }
@@ -91,9 +101,64 @@ package struct TunDevice: ~Copyable, Sendable {
         _ = try check("write TUN", write(packet))
     }
 
+    /// Of a packet that is complete the offload header is all zeros.
     private func write(_ packet: RawSpan) -> Int {
-        unsafe packet.withUnsafeBytes { bytes in
-            unsafe clinux_write(device.raw, bytes.baseAddress, bytes.count)
+        let header: (UInt64, UInt16) = (0, 0)
+        return unsafe withUnsafeBytes(of: header) { header in
+            unsafe packet.withUnsafeBytes { bytes in
+                unsafe pieces[0] = clinux_piece(
+                    bytes: header.baseAddress, count: OffloadHeader.byteCount)
+                unsafe pieces[1] = clinux_piece(bytes: bytes.baseAddress, count: bytes.count)
+                return unsafe clinux_write_pieces(device.raw, pieces, 2)
+            }
+        }
+    }
+
+    /// Hands every group of `coalescer`, whose packets lie in `memory`, to the host. A merged packet that
+    /// the kernel refuses is handed over as the packets it was made of.
+    package func send(_ coalescer: borrowing Coalescer, of memory: RawSpan) -> SendOutcome {
+        var outcome = SendOutcome()
+        for index in 0..<coalescer.groupCount {
+            let count = coalescer.group(at: index).count
+            let result =
+                (2..<Self.pieceCapacity).contains(count) ? write(index, of: coalescer, memory) : -1
+            if result >= 0 {
+                outcome.sent += count
+            } else {
+                coalescer.forEachPacket(of: index) { send(memory.extracting($0), &outcome) }
+            }
+        }
+        return outcome
+    }
+
+    private func send(_ packet: RawSpan, _ outcome: inout SendOutcome) {
+        let result = write(packet)
+        if result >= 0 {
+            outcome.sent += 1
+        } else {
+            outcome.refused += 1
+            outcome.lastError = Int32(-result)
+        }
+    }
+
+    private func write(
+        _ index: Int, of coalescer: borrowing Coalescer, _ memory: RawSpan
+    ) -> Int {
+        var headers = [128 of UInt8](repeating: 0)
+        var span = headers.mutableSpan
+        var target = unsafe span.mutableBytes
+        let headerCount = coalescer.writeHeaders(of: index, from: memory, to: &target)
+        return unsafe target.withUnsafeMutableBytes { headers in
+            unsafe memory.withUnsafeBytes { memory in
+                unsafe pieces[0] = clinux_piece(bytes: headers.baseAddress, count: headerCount)
+                var count = 1
+                coalescer.forEachPiece(of: index) { range in
+                    unsafe pieces[count] = clinux_piece(
+                        bytes: memory.baseAddress! + range.lowerBound, count: range.count)
+                    count += 1
+                }
+                return unsafe clinux_write_pieces(device.raw, pieces, Int32(count))
+            }
         }
     }
 }

@@ -1,7 +1,9 @@
 import CLinux
+import IPPacket
 import LinuxIO
 import NetTypes
 import NetworkSandbox
+import Segmentation
 import Testing
 import TunDevice
 
@@ -17,14 +19,14 @@ struct TunDeviceTests {
             let device = try TunDevice(name: "skein%d")
             var poller = try Poller()
             try poller.add(device.descriptor, token: 0)
-            var batch = PacketBatch()
-            let before = try device.receive(into: &batch)
-            guard before == 0, device.name == "skein0" else { return [UInt8]() }
+            var packet = HostPacket()
+            let before = try device.receive(into: &packet)
+            guard !before, device.name == "skein0" else { return [UInt8]() }
             _ = try check("up", clinux_link_up("skein0"))
             // The kernel announces itself to the multicast routers of a new IPv6 link.
             guard try poller.wait(timeout: .seconds(5)) == 1 else { return [] }
-            guard try device.receive(into: &batch) > 0 else { return [] }
-            return batch.payload(at: 0).array
+            guard try device.receive(into: &packet) else { return [] }
+            return packet.bytes.array
         }
         #expect(first.first.map { $0 >> 4 } == 6)
     }
@@ -34,9 +36,7 @@ struct TunDeviceTests {
         let (down, up, bad) = try NetworkSandbox.run {
             let device = try TunDevice(name: "skein0")
             var batch = PacketBatch()
-            batch.append(Self.packet.span.bytes)
-            batch.append(Self.packet.span.bytes)
-            batch.append(Self.packet.span.bytes)
+            for _ in 0..<3 { batch.append(Self.packet.span.bytes) }
             batch.drop(at: 1)
             let down = device.send(batch)
             _ = try check("up", clinux_link_up("skein0"))
@@ -48,6 +48,45 @@ struct TunDeviceTests {
         #expect(down == .init(sent: 0, refused: 2, lastError: SystemError.inputOutput))
         #expect(up == .init(sent: 2))
         #expect(bad == .init(sent: 0, refused: 1, lastError: SystemError.invalidArgument))
+    }
+
+    @Test func `What the kernel can do is found out while the interface is down`() throws {
+        let offloads = try NetworkSandbox.run { try TunDevice(name: "skein0").offloads }
+        // Every kernel since 2.6.27 cuts TCP; whether it takes and leaves more depends.
+        #expect(offloads.receives.contains(.tcp))
+        #expect(offloads.sends.contains(.tcp))
+    }
+
+    @Test func `Merged packets are taken, and one that is refused goes in pieces`() throws {
+        let (sent, refused) = try NetworkSandbox.run {
+            let device = try TunDevice(name: "skein0")
+            _ = try check("up", clinux_link_up("skein0"))
+            let memory = try Self.segments(count: 3)
+            var coalescer = Coalescer(capacity: 8, kinds: [.tcp])
+            let size = memory.count / 3
+            for index in 0..<3 {
+                coalescer.add(index * size..<(index + 1) * size, of: memory.span.bytes)
+            }
+            guard coalescer.groupCount == 1 else { return (Int32(-1), Int32(-1)) }
+            let good = device.send(coalescer, of: memory.span.bytes)
+            // No packet at all: the kernel refuses it, and its pieces.
+            let bad = [UInt8](repeating: 0xFF, count: memory.count)
+            let none = device.send(coalescer, of: bad.span.bytes)
+            return (Int32(good.sent), Int32(none.refused))
+        }
+        #expect(sent == 3)
+        #expect(refused == 3)
+    }
+
+    private static func segments(count: Int) throws -> [UInt8] {
+        let here = Endpoint(.v4(IPv4Address(10, 1, 2, 3)), port: 9)
+        var memory: [UInt8] = []
+        for index in 0..<count {
+            memory += PacketBuilder.tcp(
+                from: here, to: here, flags: .ack, sequence: UInt32(index * 100),
+                payload: [UInt8](repeating: 1, count: 100))
+        }
+        return memory
     }
 
     @Test func `Names that cannot be are typed errors`() throws {

@@ -36,9 +36,20 @@ int clinux_close(int descriptor);
 ssize_t clinux_read(int descriptor, void *bytes, size_t count);
 ssize_t clinux_write(int descriptor, const void *bytes, size_t count);
 
-/// Opens a TUN interface, non-blocking, without packet information. `name` (16 bytes) is read as a
-/// wish and overwritten with what the kernel chose.
+/// Opens a TUN interface, non-blocking, with a `struct virtio_net_hdr` before each packet. `name` (16
+/// bytes) is read as a wish and overwritten with what the kernel chose.
 int clinux_tun_open(char name[16]);
+/// What the kernel may hand over unfinished; fails as a whole where it does not know one of them.
+#define CLINUX_TUN_CHECKSUM 0x01u
+#define CLINUX_TUN_TCP 0x06u
+#define CLINUX_TUN_UDP 0x60u
+int clinux_tun_offload(int descriptor, unsigned flags);
+/// Pieces that are written as one packet.
+typedef struct {
+    const void *bytes;
+    size_t count;
+} clinux_piece;
+ssize_t clinux_write_pieces(int descriptor, const clinux_piece *pieces, int count);
 
 /// The address of a datagram. `family` is 4 or 6; IPv4 uses the first four bytes.
 typedef struct {
@@ -87,8 +98,42 @@ int clinux_tcp_connect(clinux_address local, clinux_address remote, uint32_t mar
                        const char *device);
 ssize_t clinux_udp_send_one(int descriptor, const void *bytes, size_t count, clinux_address to);
 
-/// Reads packets until none waits; returns how many, or -errno when the first read fails.
-int clinux_tun_receive(int descriptor, clinux_datagram *packets, int count);
+/// Datagrams of one sender or receiver that lie one behind the other: each has `segment` bytes, the last
+/// may have fewer. For receiving, `count` is the capacity before and the length of all after.
+typedef struct {
+    void *bytes;
+    uint32_t count;
+    uint16_t segment;
+    /// The two ECN bits of the IP header.
+    uint8_t ecn;
+    uint8_t truncated;
+    clinux_address address;
+} clinux_train;
+
+/// Makes the socket tell ECN, and join datagrams of one sender where the kernel can: then 1, else 0.
+int clinux_udp_want_trains(int descriptor, int family);
+/// Whether the kernel cuts trains into datagrams.
+int clinux_udp_can_segment(int descriptor);
+/// At most CLINUX_TRAINS at once; returns how many were received.
+#define CLINUX_TRAINS 16
+int clinux_udp_receive_trains(int descriptor, clinux_train *trains, int count);
+
+/// What became of trains that were to be sent, in datagrams.
+typedef struct {
+    uint32_t sent;
+    uint32_t refused;
+    /// Not sent because the socket's buffer was full.
+    uint32_t left;
+    /// Why the last of the refused ones was.
+    int32_t last_error;
+} clinux_sent;
+/// Sends the trains whose family is `family` and whose count is not 0. `*segmenting` says whether the kernel
+/// may cut them, and is set to 0 when it turns out that it can't: then they go as single datagrams.
+clinux_sent clinux_udp_send_trains(int descriptor, const clinux_train *trains, int count, int family,
+                                   int *segmenting);
+
+/// Gives whole pages within the bytes back; they read as zeros when next used.
+void clinux_release_pages(void *bytes, size_t count);
 
 /// A netlink route socket (rtnetlink(7)) subscribed to the multicast groups in `groups`.
 int clinux_netlink_open(uint32_t groups, int blocking);
