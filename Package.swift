@@ -371,7 +371,8 @@ if Context.environment["SKEIN_BENCHMARKS"] != nil {
     keepOnly(
         package, "skein-benchmarks", in: "Benchmarks",
         [
-            "CMeasurement", "NetTypes", "CryptoPrimitives", "IPPacket", "WireGuard", "PacketFilter",
-            "PathEngine", "SimulatedNetwork",
+            "CMeasurement", "NetTypes", "CryptoPrimitives", "IPPacket", "ControlMessages",
+            "WireGuard",
+            "PacketFilter", "PathEngine", "Segmentation", "NodeCore", "SimulatedNetwork",
         ])
 }

@@ -16,6 +16,9 @@ package struct IPProtocol: RawRepresentable, Hashable, Comparable, Sendable, Bit
 
     /// Whether the header begins with a source and a destination port.
     @inlinable package var hasPorts: Bool { self == .tcp || self == .udp || self == .sctp }
+    /// Said here because the one that comes with `RawRepresentable` is not inlined.
+    @inlinable @inline(__always)
+    package static func == (left: Self, right: Self) -> Bool { left.rawValue == right.rawValue }
     @inlinable package static func < (left: Self, right: Self) -> Bool {
         left.rawValue < right.rawValue
     }
