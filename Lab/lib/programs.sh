@@ -5,7 +5,7 @@ SERVER_URL=http://mesh.test:8080
 # What `skein daemon` is told to trust; set by `tls`.
 TRUST_FLAGS=()
 # A node's name in the mesh is that of its host unless NAME_OF says otherwise.
-declare -A PID=() NODE_FLAGS=() NAME_OF=()
+declare -A PID=() NODE_FLAGS=() NAME_OF=() SPEED_OF=()
 JOIN_KEY=
 
 # The directory with `skein` and `skein-server`: $SKEIN_BIN, or the newer build of this repository.
@@ -28,7 +28,7 @@ launch() {
     printf '# %s\n' "$*" >>"$LOGS/$name.log"
     local clock=()
     [[ ! -e /run/lab/$name.clock ]] ||
-        clock=(env LD_PRELOAD=/run/lab/clock.so "CLOCK_FILE=/run/lab/$name.clock")
+        clock=(env LD_PRELOAD=/run/lab/clock.so "CLOCK_FILE=/run/lab/$name.clock" "CLOCK_SPEED=${SPEED_OF[$name]:-1}")
     ip netns exec "$host" "$LAB/lib/enter" "$host" "${clock[@]}" "$@" >>"$LOGS/$name.log" 2>&1 </dev/null &
     PID[$name]=$!
 }
@@ -36,11 +36,22 @@ launch() {
 # clock NAME YEARS: the program sees the time of day that many years later (-3: earlier), from its next
 # start, or at once when it was started with such a clock.
 clock() {
+    prepare_clock
+    echo "$(($2 * 31557600))" >"/run/lab/$1.clock"
+}
+
+# speed NAME TIMES: all clocks of the program go so many times as fast, from its next start.
+speed() {
+    prepare_clock
+    echo 0 >"/run/lab/$1.clock"
+    SPEED_OF[$1]=$2
+}
+
+prepare_clock() {
     if [[ ! -e /run/lab/clock.so ]]; then
         need clang
         clang -shared -fPIC -O -o /run/lab/clock.so "$LAB/tools/clock.c"
     fi
-    echo "$(($2 * 31557600))" >"/run/lab/$1.clock"
 }
 
 alive() {
