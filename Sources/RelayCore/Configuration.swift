@@ -50,6 +50,10 @@ public struct ConnectionID: Hashable, Sendable {
         self.index = index
         self.generation = generation
     }
+
+    /// That of no connection: generations begin with 1.
+    @inlinable static var none: Self { Self(index: 0, generation: 0) }
+    @inlinable var isNone: Bool { generation == 0 }
 }
 
 public enum DropReason: Int, CaseIterable, Sendable {

@@ -42,9 +42,9 @@ struct Connection<Payload> {
     @usableFromInline var notHereAllowance: Int
     @usableFromInline var notHereRefilledAt: MonotonicInstant
 
-    /// The last destination and who received there: most packets go where the one before went.
-    @usableFromInline var lastDestination: NodeKey?
-    @usableFromInline var lastClient = 0
+    /// Whom the last packet went to, if to anybody, and who received it: most packets go where the one
+    /// before went.
+    @usableFromInline var lastClient = -1
     @usableFromInline var lastReceiver: ConnectionID?
 
     @usableFromInline init(
@@ -60,6 +60,13 @@ struct Connection<Payload> {
             role == .link ? nil : KeepAlive.next(for: key, after: now, period: keepAliveInterval)
         notHereAllowance = notHereBurst
         notHereRefilledAt = now
+    }
+
+    /// A place that is free.
+    @usableFromInline init() {
+        self.init(
+            id: .none, key: .zero, client: -1, role: .link, keepAliveInterval: .zero,
+            notHereBurst: 0, at: MonotonicInstant(nanoseconds: 0))
     }
 }
 
@@ -85,6 +92,13 @@ struct Client {
         self.key = key
         connections = [first]
         active = first
+    }
+
+    /// A place that is free.
+    init() {
+        key = .zero
+        connections = []
+        active = .none
     }
 
     init(key: NodeKey, elsewhere link: ConnectionID) {

@@ -6,35 +6,33 @@ internal import NetTypes
 extension RelayCore {
     /// A newer connection of the client has come: whether the others live is asked after a while.
     mutating func doubtConnections(of client: Int, at now: MonotonicInstant) {
-        for id in clients[client]?.connections ?? [] {
-            connections[Int(id.index)]?.questionAt = now + configuration.duplicateGrace
+        for id in clients[client].connections {
+            connections[Int(id.index)].questionAt = now + configuration.duplicateGrace
             nextDeadline = earliest(nextDeadline, now + configuration.duplicateGrace)
         }
     }
 
     /// The time to ask has come.
     mutating func question(_ id: ConnectionID) {
-        guard let client = connections[Int(id.index)]?.client,
-            let newest = clients[client]?.connections.last, newest != id
+        guard let newest = clients[connections[Int(id.index)].client].connections.last, newest != id
         else { return }
-        connections[Int(id.index)]?.isQuestioned = true
+        connections[Int(id.index)].isQuestioned = true
         send(.ping(UInt64(id.generation)), to: id)
     }
 
     /// An answer to a ping of ours came.
     mutating func handleAnswer(from id: ConnectionID) {
-        guard connections[Int(id.index)]?.isQuestioned == true,
-            let client = connections[Int(id.index)]?.client
-        else { return }
-        connections[Int(id.index)]?.isQuestioned = false
-        guard let newest = clients[client]?.connections.last, newest != id else { return }
+        guard connections[Int(id.index)].isQuestioned else { return }
+        let client = connections[Int(id.index)].client
+        connections[Int(id.index)].isQuestioned = false
+        guard let newest = clients[client].connections.last, newest != id else { return }
         warnOfDuplicates(client)
     }
 
     /// Every connection of a key that has several is told so, and told when that is over.
     mutating func warnOfDuplicates(_ client: Int) {
-        guard let all = clients[client]?.connections else { return }
-        clients[client]?.isWarned = all.count > 1
+        let all = clients[client].connections
+        clients[client].isWarned = all.count > 1
         let text =
             all.count > 1
             ? "this node key has \(all.count) connections to the relay; "

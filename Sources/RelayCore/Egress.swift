@@ -42,7 +42,7 @@ struct Egress<Payload> {
     /// Ends with all packets gone; returns how many there were.
     @usableFromInline mutating func removeAll() -> Int {
         var count = 0
-        while popNextPacket() != nil { count += 1 }
+        while let packet = popNextPacket() { count += packet.packetCount }
         messages = Ring()
         return count
     }

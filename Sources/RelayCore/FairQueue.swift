@@ -1,6 +1,6 @@
 public import NetTypes
 
-/// A packet that waits for its receiver.
+/// A packet that waits for its receiver, or several that arrived together.
 @usableFromInline
 struct QueuedPacket<Payload> {
     @usableFromInline var source: NodeKey
@@ -9,23 +9,25 @@ struct QueuedPacket<Payload> {
     /// of a sender at another relay.
     @usableFromInline var sender: UInt32
     @usableFromInline var byteCount: Int
+    @usableFromInline var packetCount: Int
     @usableFromInline var queuedAt: MonotonicInstant
     @usableFromInline var payload: Payload
 
     @inlinable init(
         source: NodeKey, destination: NodeKey, sender: UInt32, byteCount: Int,
-        queuedAt: MonotonicInstant, payload: Payload
+        packetCount: Int, queuedAt: MonotonicInstant, payload: Payload
     ) {
         self.source = source
         self.destination = destination
         self.sender = sender
         self.byteCount = byteCount
+        self.packetCount = packetCount
         self.queuedAt = queuedAt
         self.payload = payload
     }
 
-    /// What the packet counts against the bounds: its bytes and what keeping it takes.
-    @inlinable var cost: Int { byteCount + 128 }
+    /// What it counts against the bounds: the packets' bytes and what keeping them takes.
+    @inlinable var cost: Int { byteCount + 88 + 40 * packetCount }
 }
 
 /// Packets of many senders to one receiver: each sender gets the same share of bytes (deficit round
@@ -102,7 +104,13 @@ struct FairQueue<Payload> {
         return packet
     }
 
-    @inlinable func flowCount() -> Int { flows.count }
+    /// Whether the sender has as much in the queue as others have on average, at least about that.
+    @inlinable func hasShare(_ sender: UInt32) -> Bool {
+        for flow in flows.indices where flows[flow].sender == sender {
+            return flows[flow].cost * flows.count * 2 > cost
+        }
+        return true
+    }
 
     @inlinable mutating func flowIndex(of sender: UInt32) -> Int {
         for index in flows.indices where flows[index].sender == sender { return index }

@@ -35,10 +35,12 @@ public struct RelayCore<Payload>: ~Copyable {
     /// Becomes due when `handleTimeout` has something to do.
     package internal(set) var nextDeadline: MonotonicInstant?
 
-    @usableFromInline var connections: [Connection<Payload>?] = []
+    // Places that are free hold something vacant instead of nil: a field of an optional is read by
+    // copying the whole, which counts the references of every queue.
+    @usableFromInline var connections: [Connection<Payload>] = []
     @usableFromInline var freeConnections: [Int] = []
     @usableFromInline var generation: UInt32 = 0
-    @usableFromInline var clients: [Client?] = []
+    @usableFromInline var clients: [Client] = []
     @usableFromInline var freeClients: [Int] = []
     @usableFromInline var clientByKey: [NodeKey: Int] = [:]
     @usableFromInline var ready: [ConnectionID] = []
@@ -70,15 +72,15 @@ public struct RelayCore<Payload>: ~Copyable {
         }
         statistics.connectionsAccepted += 1
         let index = freeConnections.popLast() ?? connections.count
-        if index == connections.count { connections.append(nil) }
-        generation &+= 1
+        if index == connections.count { connections.append(Connection()) }
+        generation = generation == .max ? 1 : generation + 1
         let id = ConnectionID(index: UInt32(index), generation: generation)
         let client = role == .client ? join(id, key, at: now) : -1
         connections[index] = Connection(
             id: id, key: key, client: client, role: role,
             keepAliveInterval: configuration.keepAliveInterval,
             notHereBurst: configuration.notHereBurst, at: now)
-        nextDeadline = earliest(nextDeadline, connections[index]?.keepAliveAt)
+        nextDeadline = earliest(nextDeadline, connections[index].keepAliveAt)
         return id
     }
 
@@ -90,20 +92,20 @@ public struct RelayCore<Payload>: ~Copyable {
             announce(key)
             return client
         }
-        let isNews = clients[client]?.connections.isEmpty == true
+        let isNews = clients[client].connections.isEmpty
         doubtConnections(of: client, at: now)
-        clients[client]?.connections.append(id)
-        clients[client]?.active = id
+        clients[client].connections.append(id)
+        clients[client].active = id
         if isNews { announce(key) }
-        if let all = clients[client]?.connections, all.count > configuration.connectionsPerKeyMax {
-            events.append(.close(all[0], .superseded))
+        if clients[client].connections.count > configuration.connectionsPerKeyMax {
+            events.append(.close(clients[client].connections[0], .superseded))
         }
         return client
     }
 
     mutating func addClient(_ client: Client) -> Int {
         let index = freeClients.popLast() ?? clients.count
-        if index == clients.count { clients.append(nil) }
+        if index == clients.count { clients.append(client) }
         clients[index] = client
         clientByKey[client.key] = index
         return index
@@ -123,7 +125,7 @@ public struct RelayCore<Payload>: ~Copyable {
     }
 
     private mutating func leave(_ id: ConnectionID, _ index: Int) {
-        guard var client = clients[index] else { return }
+        var client = clients[index]
         client.connections.removeAll { $0 == id }
         if client.active == id, let next = client.connections.last ?? client.links.first {
             client.active = next
@@ -139,10 +141,9 @@ public struct RelayCore<Payload>: ~Copyable {
 
     /// A client that no relay of the region has any more: those that received from it are told.
     mutating func removeIfGone(_ index: Int) {
-        guard let client = clients[index], client.connections.isEmpty, client.links.isEmpty else {
-            return
-        }
-        clients[index] = nil
+        let client = clients[index]
+        guard client.connections.isEmpty, client.links.isEmpty else { return }
+        clients[index] = Client()
         clientByKey[client.key] = nil
         freeClients.append(index)
         for watcher in client.watchers { send(.peerGone(client.key, .disconnected), to: watcher) }
@@ -151,48 +152,72 @@ public struct RelayCore<Payload>: ~Copyable {
     private mutating func take(_ id: ConnectionID) -> Connection<Payload>? {
         guard isCurrent(id) else { return nil }
         freeConnections.append(Int(id.index))
-        return connections[Int(id.index)].take()
+        var connection = Connection<Payload>()
+        swap(&connection, &connections[Int(id.index)])
+        return connection
     }
 
     /// Asks for the connections of a node to be closed.
     package mutating func remove(_ key: NodeKey) {
-        guard let client = clientByKey[key], let all = clients[client]?.connections else { return }
-        for id in all { events.append(.close(id, .removed)) }
+        guard let client = clientByKey[key] else { return }
+        for id in clients[client].connections { events.append(.close(id, .removed)) }
     }
 
     /// Tells everyone that the relay goes away.
     package mutating func announceRestart(reconnectIn: Nanoseconds, tryFor: Nanoseconds) {
         for index in connections.indices {
-            guard let id = connections[index]?.id, connections[index]?.role != .link else {
-                continue
-            }
+            let id = connections[index].id
+            guard !id.isNone, connections[index].role != .link else { continue }
             send(.restarting(reconnectIn: reconnectIn, tryFor: tryFor), to: id)
         }
     }
 
     // MARK: What arrives
 
-    /// Routes a packet of `byteCount` bytes. It is queued for its receiver or dropped and counted.
-    @inlinable
+    /// Routes a packet of `byteCount` bytes, or several of the same kind in a row. They are queued for
+    /// their receiver or dropped and counted.
+    ///
+    /// Returns the receiver when the sender should wait until that has been written to: it takes what
+    /// it is given, only not as fast, and this sender has its share of the queue.
+    @inlinable @discardableResult
     public mutating func handlePacket(
         from sender: ConnectionID, to destination: NodeKey, _ payload: Payload, byteCount: Int,
-        isDisco: Bool, at now: MonotonicInstant
-    ) {
+        packetCount: Int = 1, isDisco: Bool, at now: MonotonicInstant
+    ) -> ConnectionID? {
         let index = Int(sender.index)
-        guard isCurrent(sender), connections[index]?.role == .client,
-            let source = connections[index]?.key
-        else { return }
-        statistics.packetsReceived += 1
+        guard isCurrent(sender), connections[index].role == .client else { return nil }
+        let source = connections[index].key
+        statistics.packetsReceived += UInt64(packetCount)
         statistics.bytesReceived += UInt64(byteCount)
         guard let receiver = route(index, sender, destination) else {
-            handleUnroutable(sender, destination, isDisco: isDisco, at: now)
-            return
+            handleUnroutable(sender, destination, packetCount, isDisco: isDisco, at: now)
+            return nil
         }
         enqueue(
             QueuedPacket(
                 source: source, destination: destination, sender: sender.index,
-                byteCount: byteCount, queuedAt: now, payload: payload),
+                byteCount: byteCount, packetCount: packetCount, queuedAt: now, payload: payload),
             for: receiver, isDisco: isDisco)
+        return mustWait(sender, for: receiver) ? receiver : nil
+    }
+
+    @inlinable
+    func mustWait(_ sender: ConnectionID, for receiver: ConnectionID) -> Bool {
+        let index = Int(receiver.index)
+        let cost = connections[index].egress.data.cost
+        // One that accepts nothing is not waited for: others want to be served meanwhile.
+        guard cost > dataQueueBytesMax(index) / 2, connections[index].stallDeadline == nil else {
+            return false
+        }
+        return connections[index].egress.data.hasShare(sender.index)
+    }
+
+    /// Who waits for the connection may go on.
+    @inlinable
+    public func hasRoom(_ id: ConnectionID) -> Bool {
+        let index = Int(id.index)
+        return !isCurrent(id) || connections[index].stallDeadline != nil
+            || connections[index].egress.data.cost <= dataQueueBytesMax(index) / 4
     }
 
     /// Finds the receiver; makes the sender the active connection of its key, and the receiver one
@@ -201,74 +226,67 @@ public struct RelayCore<Payload>: ~Copyable {
     mutating func route(
         _ index: Int, _ sender: ConnectionID, _ destination: NodeKey
     ) -> ConnectionID? {
-        if let own = connections[index]?.client, clients[own]?.active != sender {
-            clients[own]?.active = sender
-        }
-        // Fields are read one by one: a copy of the whole would count references of every queue.
-        if connections[index]?.lastDestination == destination,
-            let client = connections[index]?.lastClient, clients[client]?.key == destination,
-            let active = clients[client]?.active
-        {
-            if active != connections[index]?.lastReceiver {
-                noteReceiver(index, active, client, destination)
+        let own = connections[index].client
+        if clients[own].active != sender { clients[own].active = sender }
+        let client = connections[index].lastClient
+        if client >= 0, clients[client].key == destination, !clients[client].active.isNone {
+            let active = clients[client].active
+            if active != connections[index].lastReceiver {
+                noteReceiver(index, active, client)
             }
             return active
         }
-        guard let client = clientByKey[destination], let active = clients[client]?.active else {
-            return nil
-        }
-        noteReceiver(index, active, client, destination)
+        guard let client = clientByKey[destination] else { return nil }
+        let active = clients[client].active
+        noteReceiver(index, active, client)
         return active
     }
 
     @usableFromInline
-    mutating func noteReceiver(
-        _ index: Int, _ receiver: ConnectionID, _ client: Int, _ destination: NodeKey
-    ) {
-        connections[index]?.lastDestination = destination
-        connections[index]?.lastClient = client
-        connections[index]?.lastReceiver = receiver
-        guard let own = connections[index]?.client else { return }
-        noteWatcher(receiver, of: own)
+    mutating func noteReceiver(_ index: Int, _ receiver: ConnectionID, _ client: Int) {
+        connections[index].lastClient = client
+        connections[index].lastReceiver = receiver
+        noteWatcher(receiver, of: connections[index].client)
     }
 
     /// The receiver is told when the client leaves. A relay is told of all clients anyway.
     mutating func noteWatcher(_ receiver: ConnectionID, of own: Int) {
-        guard connections[Int(receiver.index)]?.role == .client,
-            clients[own]?.watcherSet.contains(receiver) == false,
-            let count = clients[own]?.watchers.count
+        guard isCurrent(receiver), connections[Int(receiver.index)].role == .client,
+            !clients[own].watcherSet.contains(receiver)
         else { return }
-        if count >= configuration.watchersMax {
-            let current = (clients[own]?.watchers ?? []).filter { isCurrent($0) }
-            clients[own]?.watchers = current
-            clients[own]?.watcherSet = Set(current)
+        if clients[own].watchers.count >= configuration.watchersMax {
+            let current = clients[own].watchers.filter { isCurrent($0) }
+            clients[own].watchers = current
+            clients[own].watcherSet = Set(current)
             guard current.count < configuration.watchersMax else {
                 statistics.watchersForgotten += 1
                 return
             }
         }
-        clients[own]?.watchers.append(receiver)
-        clients[own]?.watcherSet.insert(receiver)
+        clients[own].watchers.append(receiver)
+        clients[own].watcherSet.insert(receiver)
     }
 
     @usableFromInline
     mutating func handleUnroutable(
-        _ sender: ConnectionID, _ destination: NodeKey, isDisco: Bool, at now: MonotonicInstant
+        _ sender: ConnectionID, _ destination: NodeKey, _ packetCount: Int, isDisco: Bool,
+        at now: MonotonicInstant
     ) {
-        statistics.count(.unknownDestination)
+        statistics.count(.unknownDestination, packetCount)
         // Only path finding waits for an answer; the tunnel has its own timers.
-        guard isDisco, var connection = connections[Int(sender.index)] else { return }
-        let elapsed = now - connection.notHereRefilledAt
+        guard isDisco else { return }
+        let index = Int(sender.index)
+        let elapsed = now - connections[index].notHereRefilledAt
         let refill = Int(elapsed.count / configuration.notHereInterval.count)
         if refill > 0 {
-            connection.notHereAllowance = min(
-                configuration.notHereBurst, connection.notHereAllowance + refill)
-            connection.notHereRefilledAt = now
+            connections[index].notHereAllowance = min(
+                configuration.notHereBurst, connections[index].notHereAllowance + refill)
+            connections[index].notHereRefilledAt = now
         }
-        let isAllowed = connection.notHereAllowance > 0
-        if isAllowed { connection.notHereAllowance -= 1 }
-        connections[Int(sender.index)] = connection
-        if isAllowed { send(.peerGone(destination, .notHere), to: sender) }
+        if connections[index].notHereAllowance > 0 {
+            connections[index].notHereAllowance -= 1
+            send(.peerGone(destination, .notHere), to: sender)
+        }
     }
 
     /// A message of a client that is no packet.
@@ -276,7 +294,7 @@ public struct RelayCore<Payload>: ~Copyable {
         guard isCurrent(id) else { return }
         switch message {
         case .notePreferred(let isPreferred):
-            connections[Int(id.index)]?.isPreferred = isPreferred
+            connections[Int(id.index)].isPreferred = isPreferred
         case .ping(let data): send(.pong(data), to: id)
         case .watchConnections: if permit(id) { beginWatching(id) }
         case .closePeer(let key): if permit(id) { remove(key) }
@@ -293,14 +311,14 @@ public struct RelayCore<Payload>: ~Copyable {
     ) {
         let index = Int(receiver.index)
         guard queuedCost + packet.cost <= configuration.totalQueueBytesMax else {
-            statistics.count(.memory)
+            statistics.count(.memory, packet.packetCount)
             return
         }
         queuedCost += packet.cost
         if isDisco {
-            connections[index]?.egress.disco.append(packet)
+            connections[index].egress.disco.append(packet)
         } else {
-            connections[index]?.egress.data.append(packet)
+            connections[index].egress.data.append(packet)
         }
         shorten(index)
         markReady(receiver)
@@ -308,53 +326,50 @@ public struct RelayCore<Payload>: ~Copyable {
 
     @inlinable
     func dataQueueBytesMax(_ index: Int) -> Int {
-        connections[index]?.role == .link
+        connections[index].role == .link
             ? configuration.linkQueueBytesMax : configuration.dataQueueBytesMax
     }
 
     @inlinable
     mutating func shorten(_ index: Int) {
-        while let cost = connections[index]?.egress.data.cost,
-            cost > dataQueueBytesMax(index),
-            let dropped = connections[index]?.egress.data.dropOldestOfLongest()
+        while connections[index].egress.data.cost > dataQueueBytesMax(index),
+            let dropped = connections[index].egress.data.dropOldestOfLongest()
         {
             queuedCost -= dropped.cost
-            statistics.count(.queueFull)
+            statistics.count(.queueFull, dropped.packetCount)
         }
-        while let cost = connections[index]?.egress.disco.cost,
-            cost > configuration.discoQueueBytesMax,
-            let dropped = connections[index]?.egress.disco.dropOldestOfLongest()
+        while connections[index].egress.disco.cost > configuration.discoQueueBytesMax,
+            let dropped = connections[index].egress.disco.dropOldestOfLongest()
         {
             queuedCost -= dropped.cost
-            statistics.count(.queueFull)
+            statistics.count(.queueFull, dropped.packetCount)
         }
     }
 
     /// Queues a message of the relay itself; drops it when the client takes none.
     @usableFromInline
     mutating func send(_ message: ServerMessage, to id: ConnectionID) {
-        guard isCurrent(id), let count = connections[Int(id.index)]?.egress.messages.count else {
-            return
-        }
-        guard count < configuration.messageQueueMax else {
+        guard isCurrent(id) else { return }
+        guard connections[Int(id.index)].egress.messages.count < configuration.messageQueueMax
+        else {
             statistics.count(.messageQueueFull)
             return
         }
-        connections[Int(id.index)]?.egress.messages.append(message)
+        connections[Int(id.index)].egress.messages.append(message)
         markReady(id)
     }
 
     @inlinable
     mutating func markReady(_ id: ConnectionID) {
-        guard connections[Int(id.index)]?.isReady == false else { return }
-        connections[Int(id.index)]?.isReady = true
+        guard !connections[Int(id.index)].isReady else { return }
+        connections[Int(id.index)].isReady = true
         ready.append(id)
     }
 
     @inlinable
     public func isCurrent(_ id: ConnectionID) -> Bool {
         Int(id.index) < connections.count
-            && connections[Int(id.index)]?.id.generation == id.generation
+            && connections[Int(id.index)].id.generation == id.generation
     }
 
     // MARK: What goes out
@@ -362,7 +377,7 @@ public struct RelayCore<Payload>: ~Copyable {
     /// The connections that got something to write since the last call.
     @inlinable
     public mutating func takeReady() -> [ConnectionID] {
-        for id in ready where isCurrent(id) { connections[Int(id.index)]?.isReady = false }
+        for id in ready where isCurrent(id) { connections[Int(id.index)].isReady = false }
         let result = ready
         ready.removeAll(keepingCapacity: true)
         return result
@@ -375,18 +390,18 @@ public struct RelayCore<Payload>: ~Copyable {
     ) -> RelayTransmit<Payload>? {
         guard isCurrent(id) else { return nil }
         let index = Int(id.index)
-        if let message = connections[index]?.egress.messages.popFirst() { return .message(message) }
-        if connections[index]?.news.isEmpty == false { return nextNews(index) }
-        while let packet = connections[index]?.egress.popNextPacket() {
+        if let message = connections[index].egress.messages.popFirst() { return .message(message) }
+        if !connections[index].news.isEmpty { return nextNews(index) }
+        while let packet = connections[index].egress.popNextPacket() {
             queuedCost -= packet.cost
             if now - packet.queuedAt > configuration.queueAgeMax {
-                statistics.count(.stale)
+                statistics.count(.stale, packet.packetCount)
                 continue
             }
-            statistics.packetsSent += 1
+            statistics.packetsSent += UInt64(packet.packetCount)
             statistics.bytesSent += UInt64(packet.byteCount)
-            if connections[index]?.role == .link {
-                statistics.packetsForwardedOut += 1
+            if connections[index].role == .link {
+                statistics.packetsForwardedOut += UInt64(packet.packetCount)
                 return .forward(
                     source: packet.source, destination: packet.destination, packet.payload)
             }
@@ -395,37 +410,18 @@ public struct RelayCore<Payload>: ~Copyable {
         return nil
     }
 
-    /// Lets the driver replace what still waits for a connection, so that a small packet does not
-    /// keep the large buffer alive in which it arrived.
-    @inlinable
-    public mutating func updateQueued(
-        for id: ConnectionID, _ body: (inout Payload) -> Void
-    ) {
-        guard isCurrent(id) else { return }
-        for flow in connections[Int(id.index)]?.egress.data.flows.indices ?? 0..<0 {
-            connections[Int(id.index)]?.egress.data.flows[flow].packets.forEachInPlace {
-                body(&$0.payload)
-            }
-        }
-        for flow in connections[Int(id.index)]?.egress.disco.flows.indices ?? 0..<0 {
-            connections[Int(id.index)]?.egress.disco.flows[flow].packets.forEachInPlace {
-                body(&$0.payload)
-            }
-        }
-    }
-
     /// The connection accepts no more bytes for now.
     package mutating func noteBlocked(_ id: ConnectionID, at now: MonotonicInstant) {
-        guard isCurrent(id), connections[Int(id.index)]?.stallDeadline == nil else { return }
+        guard isCurrent(id), connections[Int(id.index)].stallDeadline == nil else { return }
         let deadline = now + configuration.writeStallMax
-        connections[Int(id.index)]?.stallDeadline = deadline
+        connections[Int(id.index)].stallDeadline = deadline
         nextDeadline = earliest(nextDeadline, deadline)
     }
 
     /// The connection accepted bytes.
     package mutating func noteProgress(_ id: ConnectionID) {
         guard isCurrent(id) else { return }
-        connections[Int(id.index)]?.stallDeadline = nil
+        connections[Int(id.index)].stallDeadline = nil
     }
 
     // MARK: Time
@@ -434,25 +430,26 @@ public struct RelayCore<Payload>: ~Copyable {
         guard let deadline = nextDeadline, deadline <= now else { return }
         nextDeadline = nil
         for index in connections.indices {
-            guard var connection = connections[index] else { continue }
-            if let stall = connection.stallDeadline, stall <= now {
-                events.append(.close(connection.id, .slow))
+            let id = connections[index].id
+            if id.isNone { continue }
+            if let stall = connections[index].stallDeadline, stall <= now {
+                events.append(.close(id, .slow))
                 statistics.slowConnectionsClosed += 1
-                connection.stallDeadline = nil
+                connections[index].stallDeadline = nil
             }
-            let isKeepAliveDue = connection.keepAliveAt.map { $0 <= now } ?? false
-            if isKeepAliveDue {
-                connection.keepAliveAt = KeepAlive.next(
-                    for: connection.key, after: now, period: configuration.keepAliveInterval)
+            if let due = connections[index].keepAliveAt, due <= now {
+                connections[index].keepAliveAt = KeepAlive.next(
+                    for: connections[index].key, after: now,
+                    period: configuration.keepAliveInterval)
+                send(.keepAlive, to: id)
             }
-            nextDeadline = earliest(nextDeadline, connection.keepAliveAt)
-            nextDeadline = earliest(nextDeadline, connection.stallDeadline)
-            let isQuestionDue = connection.questionAt.map { $0 <= now } ?? false
-            if isQuestionDue { connection.questionAt = nil }
-            nextDeadline = earliest(nextDeadline, connection.questionAt)
-            connections[index] = connection
-            if isKeepAliveDue { send(.keepAlive, to: connection.id) }
-            if isQuestionDue { question(connection.id) }
+            if let due = connections[index].questionAt, due <= now {
+                connections[index].questionAt = nil
+                question(id)
+            }
+            nextDeadline = earliest(nextDeadline, connections[index].keepAliveAt)
+            nextDeadline = earliest(nextDeadline, connections[index].stallDeadline)
+            nextDeadline = earliest(nextDeadline, connections[index].questionAt)
         }
     }
 
@@ -460,7 +457,7 @@ public struct RelayCore<Payload>: ~Copyable {
 
     /// The connections of a key, oldest first.
     package func connections(of key: NodeKey) -> [ConnectionID] {
-        clientByKey[key].flatMap { clients[$0]?.connections } ?? []
+        clientByKey[key].map { clients[$0].connections } ?? []
     }
 
     /// Whether the node is connected to a relay of the region.
@@ -468,11 +465,11 @@ public struct RelayCore<Payload>: ~Copyable {
 
     /// The keys that are connected here, sorted.
     package var localClients: [NodeKey] {
-        clients.compactMap { $0?.connections.isEmpty == false ? $0?.key : nil }.sorted()
+        clients.compactMap { $0.connections.isEmpty ? nil : $0.key }.sorted()
     }
 
     /// How many connections call this relay their home.
     package var homeCount: Int {
-        connections.reduce(0) { $0 + ($1?.isPreferred == true ? 1 : 0) }
+        connections.count { $0.isPreferred }
     }
 }

@@ -25,15 +25,6 @@ struct Ring<Element> {
         return element
     }
 
-    @inlinable mutating func forEachInPlace(_ body: (inout Element) -> Void) {
-        for offset in 0..<count {
-            let index = (head + offset) & (slots.count - 1)
-            guard var element = slots[index].take() else { continue }
-            body(&element)
-            slots[index] = element
-        }
-    }
-
     @usableFromInline mutating func grow() {
         var larger: [Element?] = []
         larger.reserveCapacity(max(8, slots.count * 2))

@@ -27,12 +27,15 @@ final class RelayConnectionHandler: ChannelInboundHandler, RelayEndpoint {
     private let server: RelayServer
     private let remoteAddress: IPAddress?
     private var phase = Phase.awaitingLogin
+    /// That of the client once it has logged in.
+    private var key = NodeKey.zero
     private var context: ChannelHandlerContext?
     private var splitter = FrameSplitter(limits: .server)
     private var loginTimer: Scheduled<Void>?
     private var held: ByteBuffer?
     private var output: RelayOutput?
-    private var packets: [RelayServer.InboundPacket] = []
+    private var isWaiting = false
+    private var runs = InboundRuns()
     private var messages: [ClientMessage] = []
 
     init(server: RelayServer, remoteAddress: IPAddress?) {
@@ -117,10 +120,20 @@ final class RelayConnectionHandler: ChannelInboundHandler, RelayEndpoint {
             close("\(error)")
             return
         }
-        guard case .connected(let id) = phase, !packets.isEmpty || !messages.isEmpty else { return }
-        server.route(packets, messages, from: id)
-        packets.removeAll(keepingCapacity: packets.count <= 128)
+        guard case .connected(let id) = phase, !runs.isEmpty || !messages.isEmpty else { return }
+        let isRoom = server.route(runs.take(), messages, from: id)
         messages.removeAll()
+        if !isRoom, !isWaiting {
+            isWaiting = true
+            setAutoRead(false)
+        }
+    }
+
+    /// There is room again where the client's packets go.
+    func resume() {
+        guard isWaiting, case .connected = phase else { return }
+        isWaiting = false
+        setAutoRead(true)
     }
 
     private func split(_ buffer: ByteBuffer) throws(FrameError) {
@@ -136,14 +149,13 @@ final class RelayConnectionHandler: ChannelInboundHandler, RelayEndpoint {
             switch try splitter.next(in: buffer.readableBytesSpan, from: &offset) {
             case .needMore: return
             case .assembled(let type):
-                let payload = ByteBuffer(bytes: splitter.takeAssembled())
-                try handle(type, payload)
+                let payload = splitter.takeAssembled()
+                try unsafe handle(
+                    type, payload.span.bytes, remaining: buffer.readableBytes - offset)
             case .frame(let type, let range):
-                guard
-                    let payload = buffer.getSlice(
-                        at: buffer.readerIndex + range.lowerBound, length: range.count)
-                else { preconditionFailure("a frame lies inside its chunk") }
-                try handle(type, payload)
+                try handle(
+                    type, buffer.readableBytesSpan.extracting(range),
+                    remaining: buffer.readableBytes - offset)
             }
         }
     }
@@ -155,40 +167,46 @@ final class RelayConnectionHandler: ChannelInboundHandler, RelayEndpoint {
         if let held, held.readableBytes > Self.heldByteCountMax { close("input before admission") }
     }
 
-    private func handle(_ type: FrameType, _ payload: ByteBuffer) throws(FrameError) {
+    /// `remaining` bytes of the same read follow.
+    private func handle(
+        _ type: FrameType, _ payload: RawSpan, remaining: Int
+    ) throws(FrameError) {
         guard case .connected = phase else {
             guard type == .clientInfo else { throw .malformed(type) }
-            let (key, info) = try ClientInfo.open(
-                payload.readableBytesSpan, with: server.privateKey)
+            let (key, info) = try ClientInfo.open(payload, with: server.privateKey)
             handleLogin(of: key, info)
             return
         }
-        if type == .forwardPacket { return try handleForward(payload) }
-        guard type == .sendPacket else {
-            let message = try ClientMessage(type, payload.readableBytesSpan)
+        switch type {
+        case .sendPacket:
+            let packet = try Self.packet(payload, behindKeys: 1, of: type)
+            runs.append(
+                packet, from: key, to: Self.key(0, payload), isForwarded: false,
+                remaining: remaining)
+        case .forwardPacket:
+            let packet = try Self.packet(payload, behindKeys: 2, of: type)
+            runs.append(
+                packet, from: Self.key(0, payload), to: Self.key(1, payload), isForwarded: true,
+                remaining: remaining)
+        default:
+            let message = try ClientMessage(type, payload)
             if case .other = message { return }
             messages.append(message)
-            return
         }
-        guard payload.readableBytes >= DERPSizes.key else { throw .malformed(type) }
-        var packet = payload
-        let destination = NodeKey(Bytes32(payload.readableBytesSpan.extracting(0..<DERPSizes.key)))
-        packet.moveReaderIndex(forwardBy: DERPSizes.key)
-        let isDisco = looksLikeDisco(packet.readableBytesSpan)
-        packets.append(.init(destination: destination, payload: packet, isDisco: isDisco))
     }
 
-    private func handleForward(_ payload: ByteBuffer) throws(FrameError) {
-        let keys = 2 * DERPSizes.key
-        guard payload.readableBytes >= keys else { throw .malformed(.forwardPacket) }
-        var packet = payload
-        let bytes = payload.readableBytesSpan
-        let source = NodeKey(Bytes32(bytes.extracting(0..<DERPSizes.key)))
-        let destination = NodeKey(Bytes32(bytes.extracting(DERPSizes.key..<keys)))
-        packet.moveReaderIndex(forwardBy: keys)
-        let isDisco = looksLikeDisco(packet.readableBytesSpan)
-        packets.append(
-            .init(destination: destination, payload: packet, isDisco: isDisco, source: source))
+    @_lifetime(copy payload)
+    private static func packet(
+        _ payload: RawSpan, behindKeys count: Int, of type: FrameType
+    ) throws(FrameError) -> RawSpan {
+        let start = count * DERPSizes.key
+        guard payload.byteCount >= start else { throw .malformed(type) }
+        return payload.extracting(start..<payload.byteCount)
+    }
+
+    private static func key(_ index: Int, _ payload: RawSpan) -> NodeKey {
+        NodeKey(
+            Bytes32(payload.extracting(index * DERPSizes.key..<(index + 1) * DERPSizes.key)))
     }
 
     // MARK: Login
@@ -240,6 +258,7 @@ final class RelayConnectionHandler: ChannelInboundHandler, RelayEndpoint {
             return close("too many connections")
         }
         endLogin()
+        self.key = key
         output = RelayOutput(id, of: server, to: context.channel)
         phase = .connected(id)
         setAutoRead(true)
@@ -290,7 +309,7 @@ final class RelayConnectionHandler: ChannelInboundHandler, RelayEndpoint {
         }
         phase = .closed
         endLogin()
-        packets = []
+        runs = InboundRuns()
         held = nil
     }
 }

@@ -10,6 +10,8 @@ protocol RelayEndpoint: AnyObject {
     /// Writes what can be written at once and closes.
     func finish()
     func close(_ reason: String)
+    /// What this end sends has room again.
+    func resume()
 }
 
 /// Writes what the core has for one connection until its socket is full. Confined to the event
@@ -18,7 +20,9 @@ final class RelayOutput {
     /// Bytes handed to the socket by one write. The socket's own unsent bytes are bounded too, so
     /// that what waits waits in the core, where it is ordered and shed.
     private static let writeByteCount = 64 << 10
-    private static let turnsMax = 16
+    private static let turnsMax = 4
+    /// Up to which size copying into one buffer costs less than an entry of a vectored write.
+    private static let copyByteCountMax = 2 << 10
 
     private let server: RelayServer
     private let id: ConnectionID
@@ -37,14 +41,14 @@ final class RelayOutput {
         guard !isDraining else { return }
         isDraining = true
         defer { isDraining = false }
-        // Each turn writes at most 64 KiB and the queues are bounded; another sender could refill
-        // them for ever, so the turns are too.
+        // Each turn writes at most 64 KiB; other connections of the loop want theirs too.
         var turns = 0
         while channel.isWritable, turns < Self.turnsMax {
             turns += 1
             server.poll(id, into: &transmits, byteCountMax: Self.writeByteCount)
             if transmits.isEmpty { break }
-            channel.writeAndFlush(serialize(), promise: nil)
+            write()
+            channel.flush()
         }
         if !channel.isWritable {
             isBlocked = true
@@ -59,39 +63,42 @@ final class RelayOutput {
         }
     }
 
-    /// Packets are copied into one buffer: a copy of a packet costs less than an entry of a
-    /// vectored write.
-    private func serialize() -> ByteBuffer {
-        var byteCount = 0
+    private func write() {
+        var gathered = channel.allocator.buffer(capacity: 0)
         for transmit in transmits {
             switch transmit {
-            case .message: break
-            case .packet(_, let payload):
-                byteCount += DERPSizes.header + DERPSizes.key + payload.readableBytes
-            case .forward(_, _, let payload):
-                byteCount += DERPSizes.header + 2 * DERPSizes.key + payload.readableBytes
-            }
-        }
-        var output = channel.allocator.buffer(capacity: byteCount + 64)
-        for transmit in transmits {
-            switch transmit {
-            case .message(let message): output.writeBytes(message.frame)
-            case .packet(let source, let payload):
-                output.writeMultipleIntegers(
-                    FrameType.receivePacket.rawValue,
-                    UInt32(DERPSizes.key + payload.readableBytes))
-                source.bytes.withBytes { _ = output.writeBytes($0) }
-                output.writeImmutableBuffer(payload)
-            case .forward(let source, let destination, let payload):
-                output.writeMultipleIntegers(
-                    FrameType.forwardPacket.rawValue,
-                    UInt32(2 * DERPSizes.key + payload.readableBytes))
-                source.bytes.withBytes { _ = output.writeBytes($0) }
-                destination.bytes.withBytes { _ = output.writeBytes($0) }
-                output.writeImmutableBuffer(payload)
+            case .message(let message): gathered.writeBytes(message.frame)
+            case .forward(_, let destination, let frames):
+                Self.appendForwarded(frames, to: destination, &gathered)
+            case .packet(_, let frames) where frames.readableBytes <= Self.copyByteCountMax:
+                gathered.writeImmutableBuffer(frames)
+            case .packet(_, let frames):
+                if gathered.readableBytes > 0 {
+                    channel.write(gathered, promise: nil)
+                    gathered = channel.allocator.buffer(capacity: 0)
+                }
+                channel.write(frames, promise: nil)
             }
         }
         transmits.removeAll(keepingCapacity: true)
-        return output
+        if gathered.readableBytes > 0 { channel.write(gathered, promise: nil) }
+    }
+
+    /// Another relay of the region is told the receiver of each packet too.
+    private static func appendForwarded(
+        _ frames: ByteBuffer, to destination: NodeKey, _ output: inout ByteBuffer
+    ) {
+        var frames = frames
+        while frames.readInteger(as: UInt8.self) != nil,
+            let byteCount = frames.readInteger(as: UInt32.self),
+            let source = frames.readSlice(length: DERPSizes.key),
+            let packet = frames.readSlice(length: Int(byteCount) - DERPSizes.key)
+        {
+            output.writeMultipleIntegers(
+                FrameType.forwardPacket.rawValue, byteCount + UInt32(DERPSizes.key))
+            output.writeImmutableBuffer(source)
+            destination.bytes.withBytes { _ = output.writeBytes($0) }
+            output.writeImmutableBuffer(packet)
+        }
     }
 }

@@ -47,6 +47,8 @@ package final class RelayServer: Sendable {
         var id: ConnectionID
         var endpoint: NIOLoopBound<any RelayEndpoint>
         var eventLoop: any EventLoop
+        /// Senders that go on when the connection has been written to.
+        var waiting: [ConnectionID] = []
     }
 
     let privateKey: PrivateKey<RelayKind>
@@ -166,15 +168,6 @@ package final class RelayServer: Sendable {
 // MARK: What handlers call
 
 extension RelayServer {
-    /// A packet of a client, on its way in.
-    struct InboundPacket {
-        var destination: NodeKey
-        var payload: ByteBuffer
-        var isDisco: Bool
-        /// Who sent it, when another relay of the region hands it on.
-        var source: NodeKey?
-    }
-
     static func now() -> MonotonicInstant {
         MonotonicInstant(nanoseconds: NIODeadline.now().uptimeNanoseconds)
     }
@@ -213,37 +206,46 @@ extension RelayServer {
     }
 
     func disconnect(_ id: ConnectionID) {
-        wake(
-            state.withLock { state in
-                state.core.disconnect(id)
-                if state.peers[Int(id.index)]?.id == id { state.peers[Int(id.index)] = nil }
-                return wakeList(&state)
-            })
+        let (ready, resumed) = state.withLock { state -> ([Peer], [Peer]) in
+            state.core.disconnect(id)
+            let resumed = takeWaiting(for: id, &state)
+            if state.peers[Int(id.index)]?.id == id { state.peers[Int(id.index)] = nil }
+            return (wakeList(&state), resumed)
+        }
+        wake(ready)
+        for peer in resumed { peer.onLoop { $0.resume() } }
     }
 
-    /// Routes what one read brought and lets the receivers write.
+    /// Routes what one read brought and lets the receivers write. False: read no more until `resume`.
     func route(
-        _ packets: [InboundPacket], _ messages: [ClientMessage], from id: ConnectionID
-    ) {
+        _ runs: [InboundRun], _ messages: [ClientMessage], from id: ConnectionID
+    ) -> Bool {
         let now = Self.now()
-        let (ready, events) = state.withLock { state -> ([Peer], [Close]) in
-            for packet in packets {
-                if let source = packet.source {
+        let (ready, events, isRoom) = state.withLock { state -> ([Peer], [Close], Bool) in
+            var isRoom = true
+            for run in runs {
+                if let source = run.forwardedFrom {
                     state.core.handleForward(
-                        from: id, source: source, to: packet.destination, packet.payload,
-                        byteCount: packet.payload.readableBytes, isDisco: packet.isDisco,
-                        at: now)
+                        from: id, source: source, to: run.destination, run.frames,
+                        byteCount: run.byteCount, packetCount: run.packetCount,
+                        isDisco: run.isDisco, at: now)
                     continue
                 }
-                state.core.handlePacket(
-                    from: id, to: packet.destination, packet.payload,
-                    byteCount: packet.payload.readableBytes, isDisco: packet.isDisco, at: now)
+                let busy = state.core.handlePacket(
+                    from: id, to: run.destination, run.frames, byteCount: run.byteCount,
+                    packetCount: run.packetCount, isDisco: run.isDisco, at: now)
+                // One receiver is enough to wait for.
+                if isRoom, let busy, state.peers[Int(busy.index)]?.id == busy {
+                    state.peers[Int(busy.index)]?.waiting.append(id)
+                    isRoom = false
+                }
             }
             for message in messages { state.core.handleMessage(message, from: id) }
-            return (wakeList(&state), takeEvents(&state))
+            return (wakeList(&state), takeEvents(&state), isRoom)
         }
         wake(ready)
         close(events)
+        return isRoom
     }
 
     /// Moves frames for a connection to `output` until they have `byteCountMax` bytes.
@@ -251,7 +253,7 @@ extension RelayServer {
         _ id: ConnectionID, into output: inout [RelayTransmit<ByteBuffer>], byteCountMax: Int
     ) {
         let now = Self.now()
-        state.withLock { state in
+        let resumed = state.withLock { state in
             var byteCount = 0
             while byteCount < byteCountMax, let next = state.core.pollTransmit(for: id, at: now) {
                 switch next {
@@ -262,20 +264,30 @@ extension RelayServer {
                 byteCount += DERPSizes.header + DERPSizes.key
                 output.append(next)
             }
+            return takeWaiting(for: id, &state)
+        }
+        for peer in resumed { peer.onLoop { $0.resume() } }
+    }
+
+    /// The senders that waited for the connection, once it has room or takes nothing at all.
+    private func takeWaiting(for id: ConnectionID, _ state: inout State) -> [Peer] {
+        guard state.peers[Int(id.index)]?.waiting.isEmpty == false, state.core.hasRoom(id),
+            let waiting = state.peers[Int(id.index)]?.waiting
+        else { return [] }
+        state.peers[Int(id.index)]?.waiting = []
+        return waiting.compactMap { sender in
+            state.peers[Int(sender.index)].flatMap { $0.id == sender ? $0 : nil }
         }
     }
 
-    /// The socket is full: what still waits is copied out of the large buffers it arrived in.
+    /// The socket is full.
     func noteBlocked(_ id: ConnectionID) {
         let now = Self.now()
-        state.withLock { state in
+        let resumed = state.withLock { state in
             state.core.noteBlocked(id, at: now)
-            state.core.updateQueued(for: id) { payload in
-                if payload.storageCapacity > 2 * payload.readableBytes + 1_024 {
-                    payload = ByteBuffer(buffer: payload)
-                }
-            }
+            return takeWaiting(for: id, &state)
         }
+        for peer in resumed { peer.onLoop { $0.resume() } }
     }
 
     func noteProgress(_ id: ConnectionID) { state.withLock { $0.core.noteProgress(id) } }

@@ -107,7 +107,9 @@ import Testing
         try await eventually("ready as well") { relays[2].server.connectionCount == 1 }
         try await eventually("the older one is left") { relays[1].server.connectionCount == 0 }
         #expect(relays[2].server.connectionCount == 1)
-        #expect(node.recorder.disconnectReasons == ["not used any more"])
+        try await eventually("and that is told") {
+            node.recorder.disconnectReasons == ["not used any more"]
+        }
 
         // Its first packet waits for no dial.
         let peer = TestNode(group: group, map: map, home: 903)

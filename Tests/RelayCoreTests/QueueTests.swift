@@ -199,4 +199,55 @@ import Testing
         // Nine senders want more than their share; the loud one gets no more than the others.
         #expect(triple.largestShare < 0.16)
     }
+
+    @Test func whoHasHisShareOfAFullQueueWaitsForTheReceiverUnlessThatIsStuck() {
+        var relay = Relay { $0.dataQueueBytesMax = 100_000 }
+        let greedy = relay.connect(1)
+        let modest = relay.connect(2)
+        let receiver = relay.connect(3)
+        func send(_ sender: ConnectionID, _ byteCount: Int) -> ConnectionID? {
+            relay.core.handlePacket(
+                from: sender, to: nodeKey(3), 0, byteCount: byteCount, isDisco: false,
+                at: relay.now)
+        }
+        var waitsFor: ConnectionID?
+        var sent = 0
+        while waitsFor == nil, sent < 100 {
+            waitsFor = send(greedy, 1_000)
+            sent += 1
+        }
+        #expect(waitsFor == receiver && (40...60).contains(sent))
+        let modestWaits = send(modest, 1_000)
+        #expect(modestWaits == nil)
+        let isFull = !relay.core.hasRoom(receiver)
+        _ = relay.receive(receiver, limit: 40)
+        let hasRoom = relay.core.hasRoom(receiver)
+        #expect(isFull && hasRoom)
+
+        // One that accepts nothing holds nobody up.
+        relay.core.noteBlocked(receiver, at: relay.now)
+        var waits = 0
+        for _ in 0..<200 where send(greedy, 1_000) != nil { waits += 1 }
+        let dropped = relay.core.statistics[.queueFull]
+        #expect(waits == 0 && dropped > 0)
+        relay.core.disconnect(receiver)
+        let isGone = relay.core.hasRoom(receiver)
+        #expect(isGone)
+    }
+
+    @Test func packetsThatArriveTogetherAreCountedOneByOne() {
+        var relay = Relay { $0.dataQueueBytesMax = 10_000 }
+        let sender = relay.connect(1)
+        let receiver = relay.connect(2)
+        for _ in 0..<4 {
+            relay.core.handlePacket(
+                from: sender, to: nodeKey(2), 0, byteCount: 3_000, packetCount: 3, isDisco: false,
+                at: relay.now)
+        }
+        let got = relay.receive(receiver).count
+        let statistics = relay.core.statistics
+        #expect(got == 3)
+        #expect(statistics.packetsReceived == 12 && statistics.packetsSent == 9)
+        #expect(statistics[.queueFull] == 3)
+    }
 }

@@ -156,6 +156,9 @@ final class MeshLink: RelayEndpoint {
 
     func close(_ reason: String) { end(reason, dialNumber) }
 
+    /// Nothing of clients comes in by a link.
+    func resume() {}
+
     // MARK: The end
 
     /// The connection is over, or never came to be; another is made after a pause.
