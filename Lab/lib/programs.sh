@@ -26,32 +26,50 @@ launch() {
     local name=$1 host=$2
     shift 2
     printf '# %s\n' "$*" >>"$LOGS/$name.log"
-    local clock=()
-    [[ ! -e /run/lab/$name.clock ]] ||
-        clock=(env LD_PRELOAD=/run/lab/clock.so "CLOCK_FILE=/run/lab/$name.clock" "CLOCK_SPEED=${SPEED_OF[$name]:-1}")
-    ip netns exec "$host" "$LAB/lib/enter" "$host" "${clock[@]}" "$@" >>"$LOGS/$name.log" 2>&1 </dev/null &
+    local environment=() preloaded=()
+    if [[ -e /run/lab/$name.clock ]]; then
+        preloaded+=(/run/lab/clock.so)
+        environment+=("CLOCK_FILE=/run/lab/$name.clock" "CLOCK_SPEED=${SPEED_OF[$name]:-1}")
+    fi
+    if [[ -e /run/lab/$name.allocations ]]; then
+        preloaded+=(/run/lab/allocations.so)
+        environment+=("ALLOCATIONS_FILE=/run/lab/$name.allocations")
+    fi
+    ((${#preloaded[@]} == 0)) || environment=(env "LD_PRELOAD=${preloaded[*]}" "${environment[@]}")
+    ip netns exec "$host" "$LAB/lib/enter" "$host" "${environment[@]}" "$@" >>"$LOGS/$name.log" 2>&1 </dev/null &
     PID[$name]=$!
 }
 
 # clock NAME YEARS: the program sees the time of day that many years later (-3: earlier), from its next
 # start, or at once when it was started with such a clock.
 clock() {
-    prepare_clock
+    library clock
     echo "$(($2 * 31557600))" >"/run/lab/$1.clock"
 }
 
 # speed NAME TIMES: all clocks of the program go so many times as fast, from its next start.
 speed() {
-    prepare_clock
+    library clock
     echo 0 >"/run/lab/$1.clock"
     SPEED_OF[$1]=$2
 }
 
-prepare_clock() {
-    if [[ ! -e /run/lab/clock.so ]]; then
-        need clang
-        clang -shared -fPIC -O -o /run/lab/clock.so "$LAB/tools/clock.c"
-    fi
+# count_allocations NAME: from its next start; allocations NAME says how many blocks it has asked for.
+count_allocations() {
+    library allocations
+    : >"/run/lab/$1.allocations"
+}
+
+allocations() { od -A n -t d8 -N 8 "/run/lab/$1.allocations" | tr -d ' '; }
+
+# library NAME, tool NAME: builds a program of Lab/tools to be preloaded, or to be run, in /run/lab.
+library() {
+    need clang
+    [[ -e /run/lab/$1.so ]] || clang -shared -fPIC -O -o "/run/lab/$1.so" "$LAB/tools/$1.c"
+}
+tool() {
+    need clang
+    [[ -e /run/lab/$1 ]] || clang -O2 -o "/run/lab/$1" "$LAB/tools/$1.c"
 }
 
 alive() {
