@@ -197,9 +197,10 @@ extension PacketLoop {
 
     private mutating func apply(_ report: NetReport) {
         paths.setNATBehavior(report.nat)
+        paths.setMappingLifetime(report.mappingLifetime)
         paths.setReflexiveEndpoints(
             report.reflexiveEndpoints, mappingVaries: report.mappingVariesByDestination ?? false,
-            at: now)
+            isSilent: report.isSilent, at: now)
     }
 
     mutating func handle(_ event: PathEvent) {

@@ -83,6 +83,7 @@ struct Measurement {
     /// Puts the endpoints of a quick report into an older one.
     func renewEndpoints(of report: inout NetReport) {
         report.hasUDP = true
+        report.isSilent = false
         if !globalIPv4.isEmpty {
             report.hasIPv4 = true
             report.globalIPv4 = Self.announced(globalIPv4)

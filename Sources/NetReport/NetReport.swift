@@ -7,6 +7,8 @@ package struct NetReport: Equatable, Sendable {
     package var isFull: Bool
     /// Some STUN answer came.
     package var hasUDP = false
+    /// STUN servers were asked, and none answered: UDP is blocked, or they are gone.
+    package var isSilent = false
     package var hasIPv4 = false
     package var hasIPv6 = false
     /// Whether the NAT gives each destination another mapping ("hard"); nil: not known.
@@ -19,6 +21,8 @@ package struct NetReport: Equatable, Sendable {
     /// As STUN servers saw us: the first answer's endpoint, then others seen at least twice.
     package var globalIPv4: [Endpoint] = []
     package var globalIPv6: [Endpoint] = []
+    /// How long a NAT mapping may rest and still be there, with a margin; nil until it has been learned.
+    package var mappingLifetime: Nanoseconds?
     /// Sorted by region.
     package var latencies: [RegionLatency] = []
     package var homeRelay: Int?

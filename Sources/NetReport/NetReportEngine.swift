@@ -27,8 +27,9 @@ package struct AddressFamilies: OptionSet, Sendable {
 /// IPv4 is found out from a few fresh sockets (`BehaviorDiscovery`), and another report follows.
 ///
 /// Requests must leave by the socket that carries the node's data, or the mapping seen is not that
-/// of the data. While `startRefreshing` is in force a report is made every 20 to 26 s as long as
-/// somebody needs our endpoints (`setInUse`), and every ten minutes otherwise.
+/// of the data. While `startRefreshing` is in force a report is made as long as somebody needs our
+/// endpoints (`setInUse`) every 20 to 26 s, or less often where NAT mappings were found to live longer
+/// (`LifetimeSearch`), and every ten minutes otherwise.
 package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
     private enum Kind { case full, incremental, quick }
 
@@ -46,11 +47,14 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
     private var plan = ProbePlan()
     var measurement: Measurement
     var behavior = BehaviorPhase.unknown
+    /// Those that behaviour discovery asked, nearest first.
+    var behaviorServers: [Endpoint] = []
+    var lifetimes = Lifetimes()
     private var history = LatencyHistory()
     private var heardAt: [Int: MonotonicInstant] = [:]
     private var lastFullAt = MonotonicInstant.never
-    private var isRefreshing = false
-    private var isInUse = false
+    private(set) var isRefreshing = false
+    private(set) var isInUse = false
     private var refreshAt: MonotonicInstant?
     var transmits: [NetReportTransmit] = []
     var events: [NetReportEvent] = []
@@ -79,7 +83,7 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
             case .probing(_, let until): earliest(until, plan.nextSendAt)
             case .awaitingRelayLatency(_, let until): until
             }
-        return earliest(own, behavior.nextDeadline)
+        return earliest(earliest(own, behavior.nextDeadline), lifetimeDeadline)
     }
 
     /// A report is under way, or the thorough one that follows it.
@@ -162,6 +166,7 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
         lastFullAt = .never
         history.removeAll()
         forgetBehavior()
+        dropLifetime()
         start(at: now)
     }
 
@@ -204,6 +209,7 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
 
     package mutating func handleTimeout(at now: MonotonicInstant) {
         continueBehavior(at: now)
+        continueLifetime(at: now)
         switch phase {
         case .idle:
             guard let due = refreshAt, due <= now else { return }
@@ -288,6 +294,7 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
         report.finishedAt = now
         report.isFull = false
         report.homeRelay = homeRelay
+        checkLifetime(&report, before: lastReport)
         lastReport = report
         events.append(.report(report))
     }
@@ -299,11 +306,13 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
         phase = .idle
         var report = NetReport(finishedAt: now, isFull: isFull)
         measurement.fill(&report, previous: lastReport)
+        report.isSilent = !report.hasUDP && !plan.probes.isEmpty
         for latency in report.latencies {
             if let best = latency.best { history.note(best, of: latency.region, at: now) }
         }
         homeRelay = chooseHome(at: now)
         report.homeRelay = homeRelay
+        checkLifetime(&report, before: lastReport)
         lastReport = report
         events.append(.report(report))
         planRefresh(at: now)
@@ -334,10 +343,16 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
             ? nil : candidates[Int(random.next() % UInt64(candidates.count))].id
     }
 
+    /// While our endpoints are needed their mapping is kept, and no more often than it must be.
+    private var refreshGap: Nanoseconds {
+        let learned = (mappingLifetime ?? .zero) - NetReportTiming.refreshSpan
+        return max(NetReportTiming.refreshMin, min(learned, NetReportTiming.learnedRefreshMax))
+    }
+
     private mutating func planRefresh(at now: MonotonicInstant) {
         guard isRefreshing else { return }
         let jitter = Int64(random.next() % UInt64(NetReportTiming.refreshSpan.count))
-        let least = isInUse ? NetReportTiming.refreshMin : NetReportTiming.idleRefreshMin
+        let least = isInUse ? refreshGap : NetReportTiming.idleRefreshMin
         refreshAt = now + least + Nanoseconds(count: jitter)
     }
 }

@@ -11,6 +11,8 @@ enum NetReportTiming {
     /// While somebody needs our endpoints a report is made this often: shorter than any usual
     /// lifetime of a NAT mapping.
     static var refreshMin: Nanoseconds { .seconds(20) }
+    /// At the most where mappings are known to live for longer: an address may change as well.
+    static var learnedRefreshMax: Nanoseconds { .seconds(114) }
     static var refreshSpan: Nanoseconds { .seconds(6) }
     /// Without need it is only to notice a better home relay or a new address of the NAT.
     static var idleRefreshMin: Nanoseconds { .minutes(10) }

@@ -24,7 +24,7 @@ package import NetTypes
 /// **Choice.** Of the paths that answer, the one of least cost (`PathScore`: smoothed round trip,
 /// weighed by kind of address) is selected; another takes over only when it is better by a margin, and
 /// a few times at most in a few minutes.
-/// The second best is pinged every 12 s, so that its NAT mapping lives.
+/// The second best is pinged every 12 s, or as seldom as its NAT mapping needs it to live.
 ///
 /// **Doubt.** A trusted path is *verified*, that is, pinged and pinged again, when a packet sent on it
 /// is not followed by anything that comes on it within the usual round trip (100 ms at least), when a
@@ -66,6 +66,8 @@ package struct PathEngine<Random: RandomNumberGenerator>: ~Copyable {
     var ownEndpoints = OwnEndpoints()
     /// How the NAT in our own way treats IPv4; empty until it has been found out.
     package internal(set) var natBehavior = NATBehavior()
+    /// How often second-best paths are pinged.
+    var standbyInterval = PathTiming.standbyInterval(lifetime: nil)
     var endpointsRequestedAt = MonotonicInstant.never
     var hardNAT = HardNAT()
     var pingBudget = TokenBucket(burst: 1_000, interval: .milliseconds(2))

@@ -12,17 +12,24 @@ package enum STUNRequest {
     /// The 48 bytes of a request that asks for an answer from elsewhere (RFC 5780 §7.2). A server
     /// that does not know CHANGE-REQUEST answers 420, or as if it were not there.
     package static func encode(_ id: STUNTransactionID, change: STUNChange?) -> [UInt8] {
-        let byteCount = change == nil ? 40 : 48
+        encode(id, STUNMessage.Attribute.changeRequest, change?.rawValue)
+    }
+
+    /// With one more attribute of four bytes, unless that is nil.
+    private static func encode(
+        _ id: STUNTransactionID, _ attribute: UInt16, _ value: UInt32?
+    ) -> [UInt8] {
+        let byteCount = value == nil ? 40 : 48
         var bytes: [UInt8] = []
         bytes.reserveCapacity(byteCount)
         bytes.appendBigEndian(STUNMessage.bindingRequest)
         bytes.appendBigEndian(UInt16(byteCount - STUNMessage.headerByteCount))
         bytes.appendBigEndian(STUNMessage.magicCookie)
         bytes.append(id)
-        if let change {
-            bytes.appendBigEndian(STUNMessage.Attribute.changeRequest)
+        if let value {
+            bytes.appendBigEndian(attribute)
             bytes.appendBigEndian(UInt16(4))
-            bytes.appendBigEndian(change.rawValue)
+            bytes.appendBigEndian(value)
         }
         bytes.appendBigEndian(STUNMessage.Attribute.software)
         bytes.appendBigEndian(UInt16(software.count))
@@ -32,6 +39,12 @@ package enum STUNRequest {
         bytes.appendBigEndian(UInt16(4))
         bytes.appendBigEndian(fingerprint)
         return bytes
+    }
+
+    /// The 48 bytes of a request whose answer goes to another port of the sender's outside address
+    /// (RFC 5780 §7.5), as servers answer that know RESPONSE-PORT.
+    package static func encode(_ id: STUNTransactionID, responsePort: UInt16) -> [UInt8] {
+        encode(id, STUNMessage.Attribute.responsePort, UInt32(responsePort) << 16)
     }
 
     /// The transaction of a binding request, such as one of ours that a NAT has turned back to us.

@@ -13,10 +13,13 @@ extension Mesh {
         case .datagram(let host, let local, let source, let payload):
             if host == stunServer { return answerSTUN(payload, local, source) }
             if answerPortMapping(payload, to: local, on: host, from: source) { return }
-            guard let index = node(on: host), let socket = nodes[index].socket(at: local.port)
-            else { return }
-            receive(
-                payload, from: .direct(unmapped(source, for: index)), by: socket, on: index)
+            guard let index = node(on: host) else { return }
+            let source = unmapped(source, for: index)
+            if let probe = nodes[index].probePorts.firstIndex(of: local.port) {
+                receiveProbe(payload, by: probe, from: source, on: index)
+            } else if let socket = nodes[index].socket(at: local.port) {
+                receive(payload, from: .direct(source), by: socket, on: index)
+            }
         case .relayed(let host, let region, let key, let payload):
             guard let index = node(on: host) else { return }
             receive(payload, from: .relay(region: region, node: key), on: index)
@@ -28,10 +31,31 @@ extension Mesh {
         }
     }
 
+    /// As our server does that has one address of each family: it answers from another port where
+    /// that is asked for.
     private func answerSTUN(_ request: [UInt8], _ local: Endpoint, _ source: Endpoint) {
-        let answer = unsafe STUNServerLogic.response(to: request.span.bytes, from: source)
-        guard let answer else { return }
-        network.send(answer, from: stunServer, port: local.port, to: source, by: local.address)
+        let site =
+            answersFromElsewhere ? STUNSite(local: local, alternatePort: local.port ^ 1) : nil
+        var bytes = [UInt8](repeating: 0, count: STUNServerLogic.responseCapacity)
+        var span = bytes.mutableSpan
+        var response = unsafe span.mutableBytes
+        // What is no request gets no answer.
+        guard
+            let reply = unsafe try? STUNServerLogic.respond(
+                to: request.span.bytes, from: source, at: site, into: &response)
+        else { return }
+        network.send(
+            Array(bytes.prefix(reply.byteCount)), from: stunServer,
+            port: reply.origin?.port ?? local.port, to: reply.destination, by: local.address)
+    }
+
+    private func receiveProbe(
+        _ payload: [UInt8], by probe: Int, from source: Endpoint, on index: Int
+    ) {
+        nodes[index].wakeUpCount += 1
+        unsafe nodes[index].report.handleProbeDatagram(
+            payload.span.bytes, socket: probe, from: source, at: now)
+        drain(index)
     }
 
     private func receive(
@@ -135,15 +159,28 @@ extension Mesh {
         node.report.setInUse(node.paths.nextDeadline != nil, at: now)
         drainTransmits(index)
         while let event = node.report.pollEvent() {
-            guard case .report(let report) = event else { continue }
-            node.paths.setNATBehavior(report.nat)
-            node.paths.setReflexiveEndpoints(
-                report.reflexiveEndpoints,
-                mappingVaries: report.mappingVariesByDestination ?? false, at: now)
+            handle(event, of: index)
         }
         while let event = node.paths.pollEvent() { handle(event, of: index) }
         drainTransmits(index)
         setTimer(of: index)
+    }
+
+    private func handle(_ event: NetReportEvent, of index: Int) {
+        let node = nodes[index]
+        switch event {
+        case .report(let report):
+            node.paths.setNATBehavior(report.nat)
+            node.paths.setMappingLifetime(report.mappingLifetime)
+            node.paths.setReflexiveEndpoints(
+                report.reflexiveEndpoints,
+                mappingVaries: report.mappingVariesByDestination ?? false,
+                isSilent: report.isSilent, at: now)
+        case .probeSocketsWanted(let count):
+            node.report.handleProbeSockets(ports: node.openProbes(count), at: now)
+        case .probeSocketsDone: node.closeProbes()
+        case .relayLatencyWanted: break
+        }
     }
 
     private func handle(_ event: PathEvent, of index: Int) {
@@ -165,7 +202,10 @@ extension Mesh {
         while let socket = node.paths.pollSocketClosure() { node.close(socket) }
         while let transmit = node.report.pollTransmit() {
             node.stunSentTotal += 1
-            sendUDP(transmit.bytes, to: transmit.destination, from: index)
+            let port = transmit.probeSocket.map { node.probePorts[$0] } ?? SimulatedNode.port
+            network.send(
+                transmit.bytes, from: node.host, port: port,
+                to: mapped(transmit.destination, for: index))
         }
     }
 

@@ -32,6 +32,8 @@ package final class Mesh {
     /// Whether the control server tells a node only of peers that it has been told of before
     /// (`introduce`), instead of all.
     package var tellsOnNeed = false
+    /// Whether STUN servers answer from and to other ports where that is asked for (RFC 5780).
+    package var answersFromElsewhere = true
     var roamCount = 0
     var gateways: [SimulatedNetwork.HostID: Gateway] = [:]
     /// Whether the tunnel's packets wait for a handshake.

@@ -48,6 +48,9 @@ package final class SimulatedNode {
     package private(set) var openSocketsMost = 0
     /// What the process may open.
     package var socketsMax = 1_000
+    /// Of the sockets that look into the NAT.
+    private(set) var probePorts: [UInt16] = []
+    private var lastProbePort: UInt16 = 45_000
     /// Handshakes to be sent again.
     var retries: [Int: MonotonicInstant] = [:]
 
@@ -96,6 +99,18 @@ package final class SimulatedNode {
     func socket(at port: UInt16) -> LocalSocket? {
         port == Self.port ? .main : openSockets[port]
     }
+
+    /// Opens sockets on ports that no earlier one had.
+    func openProbes(_ count: Int) -> [UInt16] {
+        probePorts = (1...UInt16(count)).map { lastProbePort &+ $0 }
+        lastProbePort = lastProbePort > 60_000 ? 45_000 : lastProbePort + UInt16(count)
+        return probePorts
+    }
+
+    func closeProbes() { probePorts = [] }
+
+    /// Some are open.
+    package var holdsProbes: Bool { !probePorts.isEmpty }
 
     /// A new process: everything in memory is gone, the disco key is new.
     package func restart(seed: UInt64) {

@@ -21,6 +21,26 @@ struct QuietTests {
         for node in mesh.nodes { #expect(node.paths.nextDeadline == nil) }
     }
 
+    @Test("an idle pair whose mappings are gone starts again through the relay, and is direct soon")
+    func restart() {
+        for seed: UInt64 in 1...20 {
+            let mesh = Mesh(seed: seed, lifetime: .seconds(30))
+            mesh.start()
+            mesh.run(for: .seconds(2))
+            mesh.exchange(0, 1, every: .milliseconds(50), for: .seconds(5))
+            #expect(mesh.isDirect(0, 1) && mesh.isDirect(1, 0), "seed \(seed)")
+            mesh.run(for: .minutes(10))
+            let relayedBefore = mesh.nodes[1].relayedArrivals[0] ?? 0
+            let start = mesh.now
+            mesh.sendData(from: 0, to: 1)
+            mesh.run(for: .milliseconds(100))
+            #expect(mesh.nodes[1].relayedArrivals[0] ?? 0 > relayedBefore, "seed \(seed)")
+            mesh.exchange(0, 1, every: .milliseconds(50), for: .milliseconds(900))
+            #expect(mesh.isDirect(0, 1) && mesh.isDirect(1, 0), "seed \(seed)")
+            #expect(mesh.now - start <= .seconds(1))
+        }
+    }
+
     @Test("a session in use costs a heartbeat every three seconds, and answers")
     func heartbeats() {
         for seed: UInt64 in 1...5 {

@@ -28,7 +28,12 @@ extension NetReportEngine {
     /// Answer to `probeSocketsWanted`: the ports of the sockets, in their order; as many as could be
     /// had.
     package mutating func handleProbeSockets(ports: [UInt16], at now: MonotonicInstant) {
-        guard case .awaitingSockets(let servers, _) = behavior else { return }
+        guard case .awaitingSockets(let servers, _) = behavior else {
+            if case .awaitingSockets = lifetimes.phase {
+                beginLifetime(socketCount: ports.count, at: now)
+            }
+            return
+        }
         guard ports.count >= 2 else { return endBehavior() }
         behavior = .running(
             BehaviorDiscovery(
@@ -41,7 +46,9 @@ extension NetReportEngine {
     package mutating func handleProbeDatagram(
         _ datagram: RawSpan, socket: Int, from source: Endpoint, at now: MonotonicInstant
     ) {
-        guard case .running(var discovery) = behavior else { return }
+        guard case .running(var discovery) = behavior else {
+            return handleLifetimeDatagram(datagram, socket: socket, from: source, at: now)
+        }
         discovery.handleDatagram(datagram, on: socket, from: source, at: now, random: &random)
         behavior = .running(discovery)
         continueBehavior(at: now)
@@ -51,6 +58,8 @@ extension NetReportEngine {
         guard case .unknown = behavior else { return }
         let servers = measurement.nearestIPv4Servers(NetReportTiming.behaviorServersMax)
         guard !servers.isEmpty else { return }
+        dropLifetime()
+        behaviorServers = servers
         behavior = .awaitingSockets(servers: servers, until: now + NetReportTiming.socketsTimeout)
         events.append(.probeSocketsWanted(BehaviorDiscovery.socketCount))
     }

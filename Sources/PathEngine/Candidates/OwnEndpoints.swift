@@ -8,6 +8,8 @@ struct OwnEndpoints {
     private var mappingVaries = false
     /// Whether a report since the last change of the network said so: quick ones cannot tell.
     private(set) var hasVaryingMapping = false
+    /// STUN servers were asked, and none answers.
+    var isSilent = false
     /// Reflexive endpoints were last confirmed.
     private(set) var confirmedAt = MonotonicInstant.never
     /// Grows with each change of the list.
@@ -45,6 +47,7 @@ struct OwnEndpoints {
     mutating func expire() {
         confirmedAt = .never
         hasVaryingMapping = false
+        isSilent = false
     }
 
     private mutating func rebuild() -> Bool {

@@ -8,26 +8,49 @@ extension PathEngine {
     /// family. Best before others.
     package mutating func setLocalEndpoints(_ endpoints: [Endpoint], at now: MonotonicInstant) {
         if ownEndpoints.setLocal(endpoints) { announce(at: now) }
+        updateProspects(at: now)
     }
 
     /// Endpoints that gateways forward to our sockets; anyone may speak to us there.
     package mutating func setPortMappedEndpoints(_ endpoints: [Endpoint], at now: MonotonicInstant)
     {
         if ownEndpoints.setPortMapped(endpoints) { announce(at: now) }
+        updateProspects(at: now)
     }
 
     /// What STUN servers say our endpoints are. Call it after each report, changed or not: it also
-    /// says that they are valid now.
+    /// says that they are valid now. `isSilent`: servers were asked, and none answered.
     package mutating func setReflexiveEndpoints(
-        _ endpoints: [Endpoint], mappingVaries: Bool, at now: MonotonicInstant
+        _ endpoints: [Endpoint], mappingVaries: Bool, isSilent: Bool = false,
+        at now: MonotonicInstant
     ) {
         endpointsRequestedAt = .never
         let changed = ownEndpoints.setReflexive(endpoints, mappingVaries: mappingVaries, at: now)
+        ownEndpoints.isSilent = isSilent
         if changed { announce(at: now) }
+        updateProspects(at: now)
+    }
+
+    /// A peer that can be reached directly after all is searched for at once.
+    private mutating func updateProspects(at now: MonotonicInstant) {
+        let prospects = ownEndpoints.prospects
+        for index in peers.indices {
+            guard let peer = peers[index], peer.prospects != prospects else { continue }
+            peers[index]?.prospects = prospects
+            peers[index]?.searchIfHopeful(wasHopeless: peer.isHopeless, at: now)
+            reschedule(index, at: now)
+        }
     }
 
     /// What measuring the network found out about the NAT in our way. Call it after each report.
     package mutating func setNATBehavior(_ behavior: NATBehavior) { natBehavior = behavior }
+
+    /// How long a NAT mapping may rest and still be there, by report; nil: not known.
+    package mutating func setMappingLifetime(_ lifetime: Nanoseconds?) {
+        let interval = PathTiming.standbyInterval(lifetime: lifetime)
+        for index in peers.indices { peers[index]?.standbyInterval = interval }
+        standbyInterval = interval
+    }
 
     private mutating func announce(at now: MonotonicInstant) {
         events.append(.ownEndpointsChanged(ownEndpoints.list))

@@ -4,8 +4,10 @@ extension Peer {
     /// The netmap lists these endpoints of the peer. New ones are tried at once while traffic has no
     /// direct path.
     mutating func setNetmapEndpoints(_ endpoints: [Endpoint], at now: MonotonicInstant) {
+        let wasHopeless = isHopeless
         let added = candidates.replace(
             .netmap, with: endpoints, keeping: selection.endpoint, at: now)
+        searchIfHopeful(wasHopeless: wasHopeless, at: now)
         guard activity.isActive, !isDirect(at: now) else { return }
         for endpoint in added { candidates.update(endpoint) { $0.probe.start(at: now) } }
     }
@@ -13,6 +15,7 @@ extension Peer {
     /// The peer asks to be pinged at `endpoints`: all of them, and everything else known of it, at
     /// once, so that its packets find our NAT open and ours find its.
     mutating func noteCallMeMaybe(_ endpoints: [Endpoint], at now: MonotonicInstant) {
+        let wasHopeless = isHopeless
         _ = candidates.replace(
             .callMeMaybe, with: endpoints, keeping: selection.endpoint, at: now)
         let best = selection.endpoint
@@ -22,9 +25,18 @@ extension Peer {
         {
             selection.share(doubtAt: now)
         }
+        searchIfHopeful(wasHopeless: wasHopeless, at: now)
         let isDirect = isDirect(at: now)
+        let prospects = prospects
         candidates.updateAll { candidate in
-            if !(isDirect && candidate.endpoint == best) { candidate.probe.start(at: now) }
+            if isDirect, candidate.endpoint == best { return }
+            if prospects.isPromising(candidate.endpoint) {
+                candidate.probe.start(at: now)
+            } else if candidate.probe.lastSentAt == .never {
+                candidate.probe.startSparingly(at: now)
+            } else if now - candidate.probe.lastSentAt >= PathTiming.sparingPingGap {
+                candidate.probe.pingOnce(at: now)
+            }
         }
     }
 

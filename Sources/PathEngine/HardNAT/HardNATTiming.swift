@@ -75,6 +75,8 @@ enum HardNATTiming {
     static var checkInterval: Nanoseconds { .seconds(10) }
 
     // Back-off
+    /// Sampling that taught nothing is tried again after this.
+    static var unansweredRetry: Nanoseconds { .seconds(15) }
     static var busyRetry: Nanoseconds { .seconds(3) }
     /// Before the next attempt after `failures` in a row: 2, 4, 8 minutes and so on to an hour.
     static func backOff(after failures: Int) -> Nanoseconds {

@@ -96,12 +96,15 @@ extension PathEngine {
     var isBehindHardNAT: Bool { hasHardNAT == true }
 
     /// Whether it is, or may be and can be found out.
-    private var mayBeBehindHardNAT: Bool { hasHardNAT ?? (hardNAT.stunServers.count > 1) }
+    var mayBeBehindHardNAT: Bool {
+        hasHardNAT
+            ?? (hardNAT.stunServers.count > 1 && ownEndpoints.prospects.reachesIPv4)
+    }
 
     /// One side says by CallMeMaybe that it has no direct path to the other.
     mutating func noteDirectWanted(_ index: Int, at now: MonotonicInstant) {
         guard mayBeBehindHardNAT, let peer = peers[index], peer.canProbe, peer.relayRegion != nil,
-            !peer.isDirect(at: now)
+            !peer.isDirect(at: now), !peer.isHopeless
         else { return }
         guard hardNAT.opening?.peer != index else { return }
         guard hardNAT.isEnabled else { return tellSwitchedOff(index, at: now) }

@@ -46,6 +46,9 @@ extension PathEngine {
         hardNAT.opening = attempt
         if hasHardNAT == nil { hardNAT.sampledVariation = attempt.samples.mappingVaries }
         guard isBehindHardNAT else {
+            if hasHardNAT == nil {
+                peers[attempt.peer]?.hardNAT.notBefore = now + HardNATTiming.unansweredRetry
+            }
             hardNAT.endOpening()
             if let request = attempt.answering {
                 answerAsEasySide(request, of: attempt.peer, at: now)

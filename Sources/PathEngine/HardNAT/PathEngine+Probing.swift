@@ -80,7 +80,7 @@ extension PathEngine {
             return refuse(.strangeAddress, request, index)
         }
         // Where that is not known yet, the side that may be hard finds it out first.
-        if hasHardNAT ?? (hardNAT.stunServers.count > 1) {
+        if mayBeBehindHardNAT {
             answerAsHardSide(request, of: index, at: now)
         } else {
             answerAsEasySide(request, of: index, at: now)

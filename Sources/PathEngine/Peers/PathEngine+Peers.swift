@@ -28,6 +28,8 @@ extension PathEngine {
             }
         } else {
             peers[index] = Peer(configuration, datagramMax: settings.datagramByteCountMax)
+            peers[index]?.prospects = ownEndpoints.prospects
+            peers[index]?.standbyInterval = standbyInterval
             scheduled.reserveCapacity(peers.count)
         }
         link(configuration, to: index)

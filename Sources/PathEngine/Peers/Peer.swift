@@ -23,6 +23,8 @@ struct Peer {
     /// Made when first needed; nil as well when the peer has no usable disco key.
     var box: DiscoBox?
     var candidates = CandidateTable()
+    var prospects = Prospects()
+    var standbyInterval = PathTiming.standbyInterval(lifetime: nil)
     var selection = Selection()
     var discovery = Discovery()
     var signalling = Signalling()
@@ -152,7 +154,7 @@ struct Peer {
         guard canProbe else { return }
         if isDirect(at: now) {
             selection.heartbeat.nextAt = now
-            discovery.noteDirect(at: now)
+            discovery.noteDirect(standbyInterval: standbyInterval, at: now)
         } else {
             doubtSelection(at: now)
             discovery.begin(at: now)

@@ -147,10 +147,11 @@ extension PathEngine {
 
     /// The peer wants a path and may not know where we are now.
     private mutating func answerCallMeMaybe(of index: Int, at now: MonotonicInstant) {
-        guard let signalling = peers[index]?.signalling else { return }
-        let isRecent =
-            signalling.lastSentAt != .never
-            && now - signalling.lastSentAt < PathTiming.callMeMaybeAnswerGap
+        guard let peer = peers[index] else { return }
+        let signalling = peer.signalling
+        let gap =
+            peer.isHopeless ? PathTiming.hopelessAnswerGap : PathTiming.callMeMaybeAnswerGap
+        let isRecent = signalling.lastSentAt != .never && now - signalling.lastSentAt < gap
         if !isRecent || signalling.isOutdated(generation: ownEndpoints.generation) {
             peers[index]?.signalling.request(generation: ownEndpoints.generation)
         }

@@ -38,11 +38,24 @@ enum PathTiming {
         default: .seconds(30)
         }
     }
+    /// The same where no candidate of the peer has a fair chance: see `Prospects`.
+    static func hopelessRoundGap(after round: Int) -> Nanoseconds {
+        switch round {
+        case 1: .seconds(2)
+        case 2: .seconds(8)
+        default: .seconds(30)
+        }
+    }
+    /// Least time between pings to such a candidate that the peer's CallMeMaybe cause.
+    static var sparingPingGap: Nanoseconds { .seconds(5) }
     /// With a trusted direct path that is not good enough, the others are tried this often.
     static var upgradeInterval: Nanoseconds { .seconds(60) }
     static var goodEnoughRoundTrip: Nanoseconds { .milliseconds(5) }
-    /// The second-best path is kept warm.
-    static var standbyInterval: Nanoseconds { .seconds(12) }
+    /// The second-best path is kept warm: more seldom where NAT mappings are known to live for longer,
+    /// and often enough to stay a standby when a ping is lost.
+    static func standbyInterval(lifetime: Nanoseconds?) -> Nanoseconds {
+        min(max(.seconds(12), lifetime ?? .zero), standbyLifetime * 2 / 5)
+    }
     /// A standby that has not answered for this long is none.
     static var standbyLifetime: Nanoseconds { .seconds(60) }
 
@@ -110,6 +123,7 @@ enum PathTiming {
     static var changedCallMeMaybeGap: Nanoseconds { .milliseconds(200) }
     /// A CallMeMaybe of the peer is answered by ours unless it was told this lately.
     static var callMeMaybeAnswerGap: Nanoseconds { .seconds(3) }
+    static var hopelessAnswerGap: Nanoseconds { .seconds(30) }
     /// A STUN round that brought nothing by now is asked for again.
     static var endpointRequestGap: Nanoseconds { .seconds(3) }
 

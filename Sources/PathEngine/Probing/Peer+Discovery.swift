@@ -18,32 +18,33 @@ struct Discovery {
     mutating func stop() { self = Discovery() }
 
     /// A trusted direct path exists: no more rounds, only a look at the others now and then.
-    mutating func noteDirect(at now: MonotonicInstant) {
+    mutating func noteDirect(standbyInterval: Nanoseconds, at now: MonotonicInstant) {
         round = 0
         nextRoundAt = nil
         if nextUpgradeAt == nil { nextUpgradeAt = now + PathTiming.upgradeInterval }
-        if nextStandbyAt == nil { nextStandbyAt = now + PathTiming.standbyInterval }
+        if nextStandbyAt == nil { nextStandbyAt = now + standbyInterval }
     }
 
-    mutating func noteRound(at now: MonotonicInstant) {
+    mutating func noteRound(isHopeless: Bool, at now: MonotonicInstant) {
         round += 1
-        nextRoundAt = now + PathTiming.roundGap(after: round)
+        let gap =
+            isHopeless
+            ? PathTiming.hopelessRoundGap(after: round) : PathTiming.roundGap(after: round)
+        nextRoundAt = now + gap
     }
 
     mutating func noteUpgrade(at now: MonotonicInstant) {
         nextUpgradeAt = now + PathTiming.upgradeInterval
     }
 
-    mutating func noteStandby(at now: MonotonicInstant) {
-        nextStandbyAt = now + PathTiming.standbyInterval
-    }
+    mutating func noteStandby(next: MonotonicInstant) { nextStandbyAt = next }
 }
 
 extension Peer {
     mutating func serviceDiscovery(at now: MonotonicInstant, into actions: inout [PeerAction]) {
         if isDirect(at: now) {
             if discovery.nextRoundAt != nil || discovery.nextUpgradeAt == nil {
-                discovery.noteDirect(at: now)
+                discovery.noteDirect(standbyInterval: standbyInterval, at: now)
             }
             upgradeIfDue(at: now)
             keepStandbyWarm(at: now)
@@ -51,10 +52,22 @@ extension Peer {
         }
         if discovery.nextRoundAt == nil { discovery.begin(at: now) }
         guard let due = discovery.nextRoundAt, due <= now else { return }
-        discovery.noteRound(at: now)
         candidates.expire(keeping: selection.endpoint, at: now)
-        candidates.updateAll { $0.probe.start(at: now) }
-        actions.append(.callMeMaybeWanted)
+        let isHopeless = isHopeless
+        discovery.noteRound(isHopeless: isHopeless, at: now)
+        let isFirst = discovery.round == 1
+        let prospects = prospects
+        candidates.updateAll { candidate in
+            if prospects.isPromising(candidate.endpoint) {
+                candidate.probe.start(at: now)
+            } else if isFirst {
+                candidate.probe.startSparingly(at: now)
+            } else {
+                candidate.probe.pingOnce(at: now)
+            }
+        }
+        // A peer that has been told need not be told again what is of no use to it.
+        if isFirst || !isHopeless { actions.append(.callMeMaybeWanted) }
     }
 
     func discoveryDeadline(at now: MonotonicInstant) -> MonotonicInstant? {
@@ -81,7 +94,7 @@ extension Peer {
 
     private mutating func keepStandbyWarm(at now: MonotonicInstant) {
         guard let due = discovery.nextStandbyAt, due <= now else { return }
-        discovery.noteStandby(at: now)
+        discovery.noteStandby(next: now + standbyInterval)
         if let standby = standby(at: now) {
             candidates.update(standby.endpoint) { $0.probe.pingOnce(at: now) }
         }

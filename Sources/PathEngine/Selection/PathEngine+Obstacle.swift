@@ -68,7 +68,7 @@ extension Peer {
 
 extension IPAddress {
     /// Could be an address on the internet.
-    fileprivate var isPublic: Bool {
+    var isPublic: Bool {
         !isPrivate && !isLoopback && !isLinkLocal && !isUnspecified
             // The tunnel's range is that with which carriers number their customers (RFC 6598).
             && !IPPrefix.tunnelIPv4.contains(self)

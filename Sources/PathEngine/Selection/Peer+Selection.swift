@@ -30,7 +30,7 @@ extension Peer {
         }
         activity.lastProofAt = now
         selection.prove(at: now)
-        if activity.isActive { discovery.noteDirect(at: now) }
+        if activity.isActive { discovery.noteDirect(standbyInterval: standbyInterval, at: now) }
     }
 
     private mutating func shouldSwitch(to new: Candidate, at now: MonotonicInstant) -> Bool {
@@ -46,7 +46,7 @@ extension Peer {
         selection.select(candidate, at: now)
         activity.lastProofAt = now
         signalling.isPending = false
-        if activity.isActive { discovery.noteDirect(at: now) }
+        if activity.isActive { discovery.noteDirect(standbyInterval: standbyInterval, at: now) }
         actions.append(.pathChanged(candidate.endpoint))
     }
 

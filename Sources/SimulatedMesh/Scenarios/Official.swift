@@ -43,7 +43,7 @@ extension Scenario {
     private static func lossy(percent: Int, goal: Int) -> Scenario {
         Scenario(
             name: "\(percent) % loss on each link: to a direct path", unit: .milliseconds,
-            goal: goal, percentile: 95, seedCount: 40
+            goal: goal, percentile: 95, seedCount: 200
         ) { seed in
             let mesh = Mesh(
                 seed: seed, [.portRestricted, .portRestricted], loss: Double(percent) / 100)

@@ -1,6 +1,6 @@
-import NetTypes
+package import NetTypes
 import PathEngine
-import SimulatedNetwork
+package import SimulatedNetwork
 
 extension Scenario {
     // MARK: Mappings that expire
@@ -174,11 +174,14 @@ extension SimulatedNode {
 
 extension Mesh {
     /// Two nodes behind port-restricted NATs that forget after `lifetime` and give other ports then.
-    convenience init(seed: UInt64, lifetime: Nanoseconds) {
+    package convenience init(
+        seed: UInt64, lifetime: Nanoseconds, _ change: (inout RouterBehavior) -> Void = { _ in }
+    ) {
         self.init(seed: seed)
         var behavior = RouterBehavior.easy
         behavior.mappingLifetime = lifetime
         behavior.changesPortOnExpiry = true
+        change(&behavior)
         let way = SimulatedNetwork.Link(delay: .milliseconds(10), jitter: .milliseconds(2))
         for number: UInt8 in 1...2 {
             let router = network.addRouter(
