@@ -5,10 +5,12 @@ import PortMappingMessages
 extension GatewaySide {
     mutating func serveRequest(at now: MonotonicInstant, into output: inout PortMappingOutput) {
         guard var asking = request, asking.nextTryAt <= now else { return }
-        guard asking.tries < PortMappingTiming.triesMax else {
-            return refuse(asking.protocol, "does not answer any more", at: now, into: &output)
+        guard asking.tries < PortMappingTiming.requestGaps.count else {
+            return refuse(
+                asking.protocol, "does not answer any more", isSilence: true, at: now,
+                into: &output)
         }
-        asking.nextTryAt = now + PortMappingTiming.firstRetry * (1 << Int64(asking.tries))
+        asking.nextTryAt = now + PortMappingTiming.requestGaps[asking.tries]
         asking.tries += 1
         request = asking
         switch asking.protocol {
@@ -76,6 +78,7 @@ extension GatewaySide {
         switch response.content {
         case .externalAddress(let address):
             noteEpoch(response.epoch, by: .natPMP, at: now, into: &output)
+            search?.externalAddress = address
             if request?.protocol == .natPMP {
                 request?.address = address
                 finishNATPMP(at: now, into: &output)
@@ -95,10 +98,11 @@ extension GatewaySide {
             finishNATPMP(at: now, into: &output)
         case .failed(let result):
             noteEpoch(response.epoch, by: .natPMP, at: now, into: &output)
-            if request?.protocol == .natPMP {
+            // How it answers to PCP, also to a probe from before the request, when it knows only this.
+            let isAboutPCP = result == NATPMPResponse.unsupportedVersion
+            if request?.protocol == .natPMP, !isAboutPCP {
                 refuse(.natPMP, "refuses (result \(result))", at: now, into: &output)
             } else {
-                // Also how it answers to PCP when it knows only this.
                 noteAnswer(.natPMP, at: now, into: &output)
             }
         }
@@ -181,7 +185,7 @@ extension GatewaySide {
 
     mutating func sendRelease(at now: MonotonicInstant, into output: inout PortMappingOutput) {
         guard case .releasing(let until, _) = stage, let releasing else { return }
-        stage = .releasing(until: until, nextTryAt: now + PortMappingTiming.firstRetry)
+        stage = .releasing(until: until, nextTryAt: now + PortMappingTiming.releaseRetry)
         sendDelete(
             by: releasing, externalPort: mapping?.external.port ?? wishedPort, at: now,
             into: &output)

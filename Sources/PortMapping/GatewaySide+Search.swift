@@ -9,7 +9,11 @@ extension GatewaySide {
             knowledge[index].hasAnswered = false
         }
         restUntil = nil
-        search = Search(startedAt: now)
+        let isQuick = restCount < PortMappingTiming.quickSearches
+        search = Search(
+            startedAt: now,
+            probeTimes: isQuick
+                ? PortMappingTiming.probeTimes : PortMappingTiming.laterProbeTimes)
         upnp.forgetDescription()
         serveSearch(at: now, into: &output)
     }
@@ -75,9 +79,11 @@ extension GatewaySide {
         }
         // Another may still answer.
         guard search == nil else { return }
-        restCount = min(restCount + 1, 8)
+        restCount = min(restCount + 1, 10)
         let rest = PortMappingTiming.restMin * (1 << Int64(restCount - 1))
-        restUntil = now + min(rest, PortMappingTiming.restMax)
+        // Nothing is gained by asking again before one of those that refused may be asked.
+        let refusedUntil = knowledge.filter(\.hasAnswered).compactMap(\.refusedUntil).min()
+        restUntil = max(now + min(rest, PortMappingTiming.restMax), refusedUntil ?? now)
         if !knowledge.contains(where: \.hasAnswered) {
             problem = "the gateway speaks no port mapping protocol"
         }
@@ -89,7 +95,8 @@ extension GatewaySide {
     ) {
         switch `protocol` {
         case .pcp, .natPMP:
-            request = Request(protocol: `protocol`, nextTryAt: now)
+            request = Request(
+                protocol: `protocol`, nextTryAt: now, address: search?.externalAddress)
             serveRequest(at: now, into: &output)
         case .upnp: startUPnP(at: now, into: &output)
         }

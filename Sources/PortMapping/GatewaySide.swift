@@ -14,13 +14,15 @@ struct GatewaySide {
     }
     struct Search {
         let startedAt: MonotonicInstant
+        let probeTimes: [Nanoseconds]
         var probesSent = 0
+        /// What a NAT-PMP server has said in this search, which need not be asked again.
+        var externalAddress: IPv4Address?
         /// When the best that has answered is chosen.
         var decideAt: MonotonicInstant?
         var endsAt: MonotonicInstant { startedAt + PortMappingTiming.searchDuration }
         var nextProbeAt: MonotonicInstant? {
-            let times = PortMappingTiming.probeTimes
-            return probesSent < times.count ? startedAt + times[probesSent] : nil
+            probesSent < probeTimes.count ? startedAt + probeTimes[probesSent] : nil
         }
     }
     /// A request by datagram, PCP or NAT-PMP.
@@ -227,14 +229,14 @@ struct GatewaySide {
     /// The protocol does not give us a mapping now: the next one may.
     mutating func refuse(
         _ protocol: PortMappingProtocol, _ reason: String, for duration: Nanoseconds? = nil,
-        at now: MonotonicInstant, into output: inout PortMappingOutput
+        isSilence: Bool = false, at now: MonotonicInstant, into output: inout PortMappingOutput
     ) {
         cancelAsking(into: &output)
         problem = "\(`protocol`.name): the gateway \(reason)"
         let index = `protocol`.rawValue
         knowledge[index].refusalCount = min(knowledge[index].refusalCount + 1, 8)
-        let backoff =
-            PortMappingTiming.refusalMin * (1 << Int64(knowledge[index].refusalCount - 1))
+        let first = isSilence ? PortMappingTiming.silenceMin : PortMappingTiming.refusalMin
+        let backoff = first * (1 << Int64(knowledge[index].refusalCount - 1))
         knowledge[index].refusedUntil =
             now
             + min(

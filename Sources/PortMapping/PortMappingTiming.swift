@@ -10,24 +10,38 @@ enum PortMappingTiming {
     /// A UPnP lease without end, or one whose loss nobody tells us: asked for again this often.
     static var upnpRefresh: Nanoseconds { .minutes(10) }
 
-    /// When probes are repeated, from the start of a search.
-    static var probeTimes: [Nanoseconds] { [.zero, .milliseconds(250), .milliseconds(1000)] }
+    /// When probes are repeated, from the start of a search. RFC 6886 §3.1 begins at 250 ms and doubles:
+    /// with a third of all packets lost three probes of each protocol are in vain once in 36 times, and
+    /// then minutes pass. The gateway is on our link, so the first searches take three more.
+    static let probeTimes: [Nanoseconds] = [
+        .zero, .milliseconds(100), .milliseconds(250), .milliseconds(500), .milliseconds(1_000),
+        .milliseconds(2_000),
+    ]
+    /// In a search after others in vain, where silence is the likely answer.
+    static let laterProbeTimes: [Nanoseconds] = [.zero, .milliseconds(250), .milliseconds(1_000)]
+    static var quickSearches: Int { 2 }
     static var searchDuration: Nanoseconds { .seconds(3) }
     /// How long a better protocol may take after NAT-PMP has answered.
     static var graceAfterNATPMP: Nanoseconds { .milliseconds(50) }
     /// UPnP is chosen when the others have been silent for this long.
     static var graceForDatagrams: Nanoseconds { .milliseconds(250) }
 
-    /// RFC 6886 §3.1 begins at 250 ms and doubles; so do we for PCP, whose server is on our link.
-    static var firstRetry: Nanoseconds { .milliseconds(250) }
-    static var triesMax: Int { 5 }
+    /// From each try of a request to the next one, or to giving up. That is quicker at first than
+    /// RFC 6886 §3.1 and RFC 6887 §8.1.1, but seven datagrams to a gateway that has just answered.
+    static let requestGaps: [Nanoseconds] = [
+        .milliseconds(100), .milliseconds(150), .milliseconds(250), .milliseconds(500),
+        .milliseconds(1_000), .milliseconds(1_000), .milliseconds(2_000),
+    ]
+    static var releaseRetry: Nanoseconds { .milliseconds(250) }
     static var exchangeTimeout: Nanoseconds { .seconds(3) }
     static var portChoicesMax: Int { 4 }
 
-    /// After nothing answered, or all refused.
-    static var restMin: Nanoseconds { .minutes(2) }
+    /// After nothing answered, or all refused; doubles.
+    static var restMin: Nanoseconds { .seconds(5) }
     static var restMax: Nanoseconds { .minutes(30) }
     static var refusalMin: Nanoseconds { .minutes(1) }
+    /// Likewise for a protocol that answered before and fell silent.
+    static var silenceMin: Nanoseconds { .seconds(5) }
     static var refusalMax: Nanoseconds { .minutes(30) }
 
     /// How often a gateway that holds a mapping is asked whether it lost it.

@@ -55,6 +55,9 @@ package struct NATPMPResponse: Equatable, Sendable {
         /// 4 out of resources, 5 opcode.
         case failed(result: UInt16)
     }
+    /// The result of a request of another version, such as one of PCP.
+    package static var unsupportedVersion: UInt16 { 1 }
+
     /// Seconds since the gateway lost its mappings.
     package var epoch: UInt32
     package var content: Content
