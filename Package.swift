@@ -149,7 +149,7 @@ let package = Package(
             "SimulatedMesh",
             [
                 "NetTypes", "CryptoPrimitives", "Disco", "STUN", "NetReport", "PathEngine",
-                "SimulatedNetwork",
+                "PortMapping", "PortMappingMessages", "SimulatedNetwork",
             ]),
         tests("Noise", ["NetTypes", "CryptoPrimitives"]),
         tests(

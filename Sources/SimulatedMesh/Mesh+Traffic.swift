@@ -14,6 +14,9 @@ extension Mesh {
             if host == stunServer { return answerSTUN(payload, local, source) }
             if answerPortMapping(payload, to: local, on: host, from: source) { return }
             guard let index = node(on: host) else { return }
+            if local.port == SimulatedNode.mappingPort {
+                return receivePortMapping(payload, from: source, on: index)
+            }
             let source = unmapped(source, for: index)
             if let probe = nodes[index].probePorts.firstIndex(of: local.port) {
                 receiveProbe(payload, by: probe, from: source, on: index)
@@ -158,6 +161,7 @@ extension Mesh {
         guard officials[index] == nil, !network.isSuspended(node.host) else { return }
         node.report.setInUse(node.paths.nextDeadline != nil, at: now)
         drainTransmits(index)
+        drainPortMapping(index)
         while let event = node.report.pollEvent() {
             handle(event, of: index)
         }

@@ -2,6 +2,7 @@ import CryptoPrimitives
 import NetReport
 package import NetTypes
 import PathEngine
+import PortMapping
 package import SimulatedNetwork
 
 package func address(_ text: String) -> IPAddress {
@@ -110,6 +111,7 @@ package final class Mesh {
             hasIPv4 ? (hasIPv6 ? [.ipv4, .ipv6] : .ipv4) : (hasIPv6 ? .ipv6 : []))
         if refreshesReports { node.report.startRefreshing(at: now) }
         node.report.start(at: now)
+        askGateway(of: index)
         node.homeRelay = 1
     }
 
@@ -209,6 +211,7 @@ package final class Mesh {
         node.wakeUpCount += 1
         node.paths.handleTimeout(at: now)
         node.report.handleTimeout(at: now)
+        node.portMapping.handleTimeout(at: now)
         retryHandshakes(of: index)
         drain(index)
     }

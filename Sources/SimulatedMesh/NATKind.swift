@@ -19,6 +19,7 @@ package enum NATKind: String, CustomStringConvertible, CaseIterable, Sendable {
     case ipv6Only = "IPv6 firewall only"
     case dualStack = "symmetric with IPv6 firewall"
     case nat64 = "NAT64"
+    case symmetricMapping = "symmetric, maps ports"
 
     package var description: String { rawValue }
 
@@ -54,7 +55,7 @@ package enum NATKind: String, CustomStringConvertible, CaseIterable, Sendable {
         case .symmetricBlocks:
             behavior = .hard
             behavior.allocation = .blocks(of: 512)
-        case .symmetric, .dualStack: behavior = .hard
+        case .symmetric, .dualStack, .symmetricMapping: behavior = .hard
         case .udpBlocked: behavior.blocksUDP = true
         case .nat64:
             behavior.filtering = .addressDependent
@@ -64,8 +65,16 @@ package enum NATKind: String, CustomStringConvertible, CaseIterable, Sendable {
         return behavior
     }
 
+    /// The router's address within, where it maps ports.
+    static func gateway(of index: Int) -> IPAddress {
+        .v4(IPv4Address(bits: 0xC0A8_0101 + UInt32(index) << 8))
+    }
+
     /// 64:ff9b::/96 (RFC 6052).
     static var wellKnownPrefix: IPv6Address { IPv6Address(high: 0x0064_FF9B_0000_0000, low: 0) }
+
+    /// Whether the router forwards a port when it is asked by NAT-PMP.
+    var mapsPorts: Bool { self == .symmetricMapping }
 
     var hasIPv4: Bool { self != .ipv6Only && self != .nat64 }
     var hasIPv6: Bool { self == .ipv6Only || self == .nat64 || self == .dualStack }
@@ -92,6 +101,8 @@ package enum NATKind: String, CustomStringConvertible, CaseIterable, Sendable {
         case .dualStack: "IPv4 as \"symmetric, random\", and IPv6 as \"IPv6 firewall only\""
         case .nat64:
             "as \"IPv6 firewall only\", and IPv4 through NAT64 (EIM/ADF, random; RFC 6146)"
+        case .symmetricMapping:
+            "as \"symmetric, random\", and the router forwards a port when asked by NAT-PMP"
         }
     }
 }
@@ -115,6 +126,7 @@ extension Mesh {
             delay: delay, jitter: .milliseconds(1 + Int64(random.below(3))), loss: loss)
         let host = addHost(of: kind, index: index, way)
         addNode("\(index): \(kind)", on: host)
+        if kind.mapsPorts { nodes[index].gateway = NATKind.gateway(of: index) }
         if kind == .nat64 { nodes[index].nat64Prefix = NATKind.wellKnownPrefix }
         return index
     }
@@ -134,6 +146,9 @@ extension Mesh {
             return network.addHost([outside], link: way)
         }
         let router = network.addRouter(behavior, outside: [outside], link: way)
+        if kind.mapsPorts, case .v4(let external) = outside {
+            addGateway(to: router, inside: NATKind.gateway(of: index), external: external)
+        }
         guard kind == .carrier else {
             return network.addHost(inside, behind: router, link: lan)
         }

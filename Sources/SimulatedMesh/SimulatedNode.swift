@@ -3,6 +3,8 @@ import Disco
 package import NetReport
 package import NetTypes
 package import PathEngine
+package import PortMapping
+import PortMappingMessages
 package import SimulatedNetwork
 
 /// Keys from a seed: X25519 takes any bytes.
@@ -16,6 +18,8 @@ package func privateKey<Kind: KeyKind>(
 /// A node of a `Mesh`: the engines, and a stand-in for WireGuard (`Session`).
 package final class SimulatedNode {
     package static let port: UInt16 = 41_641
+    /// Where it hears gateways.
+    static let mappingPort: UInt16 = 5_350
 
     package let name: String
     package let host: SimulatedNetwork.HostID
@@ -23,6 +27,10 @@ package final class SimulatedNode {
     package private(set) var discoKey: PrivateKey<DiscoKind>
     package var paths: PathEngine<SeededRandom>
     package var report: NetReportEngine<SeededRandom>
+    /// The router that maps ports.
+    var gateway: IPAddress?
+    /// Idle unless there is one.
+    package var portMapping: PortMappingEngine<SeededRandom>
     /// As the control server knows them.
     package var announced: [Endpoint] = []
     package var homeRelay: Int?
@@ -73,6 +81,10 @@ package final class SimulatedNode {
             nodeKey: nodeKey, discoKey: discoKey, random: SeededRandom(seed: seed ^ 1))
         report = NetReportEngine(random: SeededRandom(seed: seed ^ 2))
         random = SeededRandom(seed: seed ^ 3)
+        var mappingRandom = SeededRandom(seed: seed ^ 4)
+        portMapping = PortMappingEngine(
+            memory: PortMappingMemory(
+                externalPort: 0, nonce: PCPNonce(using: &mappingRandom)), random: mappingRandom)
     }
 
     // MARK: Sockets
@@ -126,6 +138,7 @@ package final class SimulatedNode {
 
     package var nextDeadline: MonotonicInstant? {
         var next = earliest(paths.nextDeadline, report.nextDeadline)
+        next = earliest(next, portMapping.nextDeadline)
         for retry in retries.values { next = earliest(next, retry) }
         return next
     }

@@ -62,8 +62,8 @@ package enum GridPair: Hashable, Sendable {
     }
 }
 
-/// What is possible between two kinds of NAT, from their mapping and filtering alone: without port
-/// mapping protocols and without luck.
+/// What is possible between two kinds of NAT, from their mapping and filtering and the ports they
+/// map when asked: without luck.
 package enum Theory: String, Sendable {
     /// Each side can be told where the other will send from or receive.
     case direct = "direct"
@@ -81,6 +81,9 @@ package enum Theory: String, Sendable {
             self = .direct
         } else if !one.reachesIPv4 || !other.reachesIPv4 {
             self = .none
+        } else if one.mapsPorts || other.mapsPorts {
+            // Anybody may send to the mapped port, which both sides know.
+            self = .direct
         } else {
             self = Self.betweenNATs(one.behavior, other.behavior)
         }
