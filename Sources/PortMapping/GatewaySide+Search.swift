@@ -80,10 +80,10 @@ extension GatewaySide {
         // Another may still answer.
         guard search == nil else { return }
         restCount = min(restCount + 1, 10)
-        let rest = PortMappingTiming.restMin * (1 << Int64(restCount - 1))
+        let rest = PortMappingTiming.rest(after: restCount)
         // Nothing is gained by asking again before one of those that refused may be asked.
         let refusedUntil = knowledge.filter(\.hasAnswered).compactMap(\.refusedUntil).min()
-        restUntil = max(now + min(rest, PortMappingTiming.restMax), refusedUntil ?? now)
+        restUntil = max(now + rest, refusedUntil ?? now)
         if !knowledge.contains(where: \.hasAnswered) {
             problem = "the gateway speaks no port mapping protocol"
         }

@@ -36,9 +36,13 @@ enum PortMappingTiming {
     static var exchangeTimeout: Nanoseconds { .seconds(3) }
     static var portChoicesMax: Int { 4 }
 
-    /// After nothing answered, or all refused; doubles.
-    static var restMin: Nanoseconds { .seconds(5) }
-    static var restMax: Nanoseconds { .minutes(30) }
+    /// After `count` searches in a row in which nothing answered, or all refused: 5 and 10 s, then 2,
+    /// 4, 8 minutes and so on to 30.
+    static func rest(after count: Int) -> Nanoseconds {
+        count <= quickSearches
+            ? .seconds(5) * Int64(count)
+            : .minutes(min(30, 1 << Int64(min(count - quickSearches, 6))))
+    }
     static var refusalMin: Nanoseconds { .minutes(1) }
     /// Likewise for a protocol that answered before and fell silent.
     static var silenceMin: Nanoseconds { .seconds(5) }
