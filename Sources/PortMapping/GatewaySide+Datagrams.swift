@@ -129,6 +129,10 @@ extension GatewaySide {
             }
             noteEpoch(response.epoch, by: .pcp, at: now, into: &output)
             noteAnswer(.pcp, at: now, into: &output)
+            // A gateway says so when it has started (RFC 6887 §14.1), whatever it maps ports by.
+            if let held = mapping, held.protocol != .pcp {
+                noteRestart(at: now, into: &output)
+            }
         case .mapped(let nonce, let internalPort, let external):
             guard nonce == self.nonce, internalPort == link.port else { return }
             if case .releasing = stage { return finishRelease(.pcp) }

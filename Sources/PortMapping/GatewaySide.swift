@@ -185,6 +185,24 @@ struct GatewaySide {
         nextCheckAt = now + PortMappingTiming.checkInterval
     }
 
+    /// A sign that the gateway was restarted, and has lost what it had mapped.
+    mutating func noteRestart(at now: MonotonicInstant, into output: inout PortMappingOutput) {
+        guard let held = mapping, !isAsking else { return }
+        // A gateway that never ends to give signs must not keep us asking.
+        if let earliest = remapNotBefore, now < earliest {
+            mapping?.renewAt = min(held.renewAt, earliest)
+            return
+        }
+        if let earliest = remapNotBefore, now - earliest < PortMappingTiming.restartGapMax {
+            restartGap = min(restartGap * 2, PortMappingTiming.restartGapMax)
+        } else {
+            restartGap = PortMappingTiming.restartGapMin
+        }
+        remapNotBefore = now + restartGap
+        isMappingDoubtful = true
+        ask(held.protocol, at: now, into: &output)
+    }
+
     // MARK: Results
 
     /// The gateway grants `external` for `lifetime` seconds (0: without end).
@@ -262,20 +280,7 @@ struct GatewaySide {
         into output: inout PortMappingOutput
     ) {
         guard epochs[`protocol`.rawValue].note(epoch, at: now) else { return }
-        guard let held = mapping, !isAsking else { return }
-        // A gateway whose epochs never fit must not keep us asking.
-        if let earliest = remapNotBefore, now < earliest {
-            mapping?.renewAt = min(held.renewAt, earliest)
-            return
-        }
-        if let earliest = remapNotBefore, now - earliest < PortMappingTiming.restartGapMax {
-            restartGap = min(restartGap * 2, PortMappingTiming.restartGapMax)
-        } else {
-            restartGap = PortMappingTiming.restartGapMin
-        }
-        remapNotBefore = now + restartGap
-        isMappingDoubtful = true
-        ask(held.protocol, at: now, into: &output)
+        noteRestart(at: now, into: &output)
     }
 
     // MARK: Status

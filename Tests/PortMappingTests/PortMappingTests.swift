@@ -160,6 +160,26 @@ import Testing
         }
     }
 
+    @Test("Whatever maps the port, a PCP announcement is the sign of a restart, followed seldom")
+    func announcements() {
+        for wanted in [PortMappingProtocol.natPMP, .upnp] {
+            var rig = Rig(gateway([wanted]))
+            rig.begin()
+            rig.run(.minutes(5))
+            rig.gateway.restart(at: rig.now)
+            rig.announce([2, 128, 0, 0] + [UInt8](repeating: 0, count: 20))
+            rig.run(.milliseconds(200))
+            let mapped = rig.gateway.mappings
+            #expect(mapped == [wanted: 41641])
+            let before = rig.sent.count
+            for _ in 0..<3600 {
+                rig.announce([2, 128, 0, 0] + [UInt8](repeating: 0, count: 20))
+                rig.run(.seconds(1))
+            }
+            #expect(rig.sent.count - before < 120, "\(rig.sent.count - before) in an hour")
+        }
+    }
+
     @Test("A gateway whose epochs never fit is not asked without end")
     func madEpochs() {
         var rig = Rig(gateway([.pcp]))
