@@ -11,11 +11,25 @@ further_address() {
 }
 declare -A EXTERNAL=()
 
-# gateway ROUTER pcp|upnp: starts miniupnpd on the router; pcp is PCP and NAT-PMP, upnp is UPnP alone.
+# gateway ROUTER pcp|natpmp|upnp: starts miniupnpd on the router; pcp is PCP and NAT-PMP. Where the lab has
+# IPv6, it opens the firewall by PCP or UPnP.
 gateway() {
     local router=$1 folder=/run/lab/$1
     local pmp=yes upnp=no
-    [[ $2 == pcp ]] || { pmp=no; upnp=yes; }
+    [[ $2 != upnp ]] || { pmp=no; upnp=yes; }
+    # It has no switch of its own for PCP: what begins with version 2 does not reach it.
+    ip netns exec "$router" nft -f - <<RULES
+table inet no_pcp
+delete table inet no_pcp
+RULES
+    [[ $2 != natpmp ]] || ip netns exec "$router" nft -f - <<RULES
+table inet no_pcp {
+    chain arriving {
+        type filter hook input priority -10;
+        udp dport 5351 @th,64,8 2 drop
+    }
+}
+RULES
     ip netns exec "$router" nft -f - <<RULES
 add chain inet router miniupnpd
 add chain inet router prerouting_miniupnpd
@@ -56,6 +70,17 @@ CONFIG
 maps_port() {
     ip netns exec "$1" nft list chain inet router prerouting_miniupnpd |
         grep "dnat ip to ${ADDRESS[$2]}:$SKEIN_PORT"
+}
+
+# opens_firewall ROUTER HOST: the router lets in whatever comes for the host's node over IPv6.
+opens_firewall() {
+    # As miniupnpd writes it: the destination lies 192 bits behind the start of the IPv6 header.
+    ip netns exec "$1" nft list chain inet router miniupnpd |
+        grep "dport $SKEIN_PORT .*@nh,192,128 0x$(hexadecimal6 "${ADDRESS6[$2]}") .*accept"
+}
+
+hexadecimal6() {
+    "$PYTHON" -c 'import ipaddress, sys; print(ipaddress.ip_address(sys.argv[1]).packed.hex())' "$1"
 }
 
 maps_nothing() {

@@ -16,16 +16,17 @@ further_address home 9.9.9.9
 router office hard; host bob office
 start server
 
+declare -A SPOKEN=([pcp]="NAT-PMP, PCP" [natpmp]=NAT-PMP [upnp]=UPnP)
 older() { (($(ps -o etimes= -p "${PID[$1]}") >= $2)); }
 
-for protocol in pcp upnp; do
+for protocol in pcp natpmp upnp; do
     gateway home "$protocol"
     join alice
     await 5 maps_port home alice
     [[ $protocol != pcp ]] || join bob
     reach alice bob
     expect direct alice bob
-    skein alice netcheck | tee -a "$LOGS/alice.log"
+    skein alice netcheck | tee -a "$LOGS/alice.log" | grep "PortMapping: ${SPOKEN[$protocol]};"
 
     # Its mappings are lost with it; who hears of the restart asks again. Its clock tells of a restart
     # only when it had gone on for some seconds (RFC 6887 §8.5).
