@@ -36,8 +36,11 @@ expect direct bob alice
 flow_ends 2
 
 step "switched off on one side, the relay carries the traffic"
+skein bob set --hard-nat=false
 stop bob
-start node bob --no-hard-nat
+start node bob
 await 10 running bob
 reach alice bob 10
 expect relayed alice bob
+says_why() { { skein alice ping -c 1 bob || true; } | tee -a "$LOGS/alice.log" | grep "$1"; }
+await 10 says_why "trying ports is switched off on bob"

@@ -29,17 +29,17 @@ package final class DataPlane: Sendable {
         package var acceptsLoopback: Bool
         /// The mark of the sockets above, for those that are opened later.
         package var socketMark: UInt32
-        /// Tries many ports where a NAT gives each destination one of its own.
-        package var searchesHardNAT: Bool
+        /// Peers that were met through hard NATs before.
+        package var hardNATPeers: [NodeKey]
 
         package init(
             discoKey: PrivateKey<DiscoKind>, tun: consuming TunDevice?,
             ipv4: consuming UDPSocket?, ipv6: consuming UDPSocket?,
-            acceptsLoopback: Bool = false, socketMark: UInt32 = 0, searchesHardNAT: Bool = true
+            acceptsLoopback: Bool = false, socketMark: UInt32 = 0, hardNATPeers: [NodeKey] = []
         ) {
             self.acceptsLoopback = acceptsLoopback
             self.socketMark = socketMark
-            self.searchesHardNAT = searchesHardNAT
+            self.hardNATPeers = hardNATPeers
             self.discoKey = discoKey
             self.tun = tun
             self.ipv4 = ipv4
@@ -108,6 +108,12 @@ package final class DataPlane: Sendable {
     /// Endpoints that gateways forward to this node's sockets.
     package func setPortMappedEndpoints(_ endpoints: [Endpoint]) {
         mailbox.put { $0.portMappedEndpoints = endpoints }
+    }
+
+    /// Whether many ports are tried where a NAT gives each destination one of its own. They are at
+    /// first.
+    package func setHardNATSearch(isEnabled: Bool) {
+        mailbox.put { $0.searchesHardNAT = isEnabled }
     }
 
     /// Nothing that was known about paths holds any more. Set the new addresses before.

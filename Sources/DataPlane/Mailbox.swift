@@ -11,6 +11,7 @@ final class Mailbox: Sendable {
         var serverClock: ServerClock?
         var links: LinkSummary?
         var portMappedEndpoints: [Endpoint]?
+        var searchesHardNAT: Bool?
         var didLinkChange = false
         var peersGone: [(peer: NodeKey, region: Int)] = []
         var relayLatencies: [(region: Int, roundTrip: Nanoseconds)] = []

@@ -25,6 +25,10 @@ extension PacketLoop {
             portMappedEndpoints = endpoints
             paths.setPortMappedEndpoints(endpoints, at: now)
         }
+        if let isEnabled = mail.searchesHardNAT {
+            searchesHardNAT = isEnabled
+            paths.setHardNAT(isEnabled: isEnabled)
+        }
         if mail.didLinkChange {
             paths.handleLinkChange(at: now)
             netReport.handleLinkChange(at: now)
@@ -53,6 +57,7 @@ extension PacketLoop {
                 random: SecureRandom())
             sideSockets.closeAll()
             paths.setHardNAT(isEnabled: searchesHardNAT)
+            paths.setHardNATSuccesses(hardNATPeers)
             applySTUNServers()
             applyLocalEndpoints()
             paths.setPortMappedEndpoints(portMappedEndpoints, at: now)
@@ -223,6 +228,10 @@ extension PacketLoop {
                 wireGuard.noteNotSent(to: PeerIndex(number: peer))
                 wireGuard.initiateHandshake(ifWaitingFor: PeerIndex(number: peer), at: now)
             }
+        case .hardNATPassed(let peer):
+            guard let key = peers[peer]?.desired.nodeKey else { return }
+            hardNATPeers.insert(key)
+            onEvent(.hardNATPassed(key))
         case .pingAnswered(let id, _, let from, let roundTrip):
             guard let answer = pings.removeValue(forKey: id) else { return }
             switch from {

@@ -56,7 +56,8 @@ struct PacketLoop: ~Copyable {
     /// For paths through hard NATs; none on most nodes.
     var sideSockets = SideSockets()
     let socketMark: UInt32
-    let searchesHardNAT: Bool
+    var searchesHardNAT = true
+    var hardNATPeers: Set<NodeKey>
 
     let discoKey: PrivateKey<DiscoKind>
     var wireGuard: WireGuardDevice
@@ -115,7 +116,7 @@ struct PacketLoop: ~Copyable {
         hasTun = setup.tun != nil
         acceptsLoopback = setup.acceptsLoopback
         socketMark = setup.socketMark
-        searchesHardNAT = setup.searchesHardNAT
+        hardNATPeers = Set(setup.hardNATPeers)
         tun = setup.tun.take()
         ipv4 = setup.ipv4.take()
         ipv6 = setup.ipv6.take()

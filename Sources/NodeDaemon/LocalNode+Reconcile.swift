@@ -29,6 +29,7 @@ extension LocalNode {
         reconcileTunnel(desired, key: isUp ? stored.nodeKey : nil)
         reconcileRouter(desired)
         reconcilePortMapping()
+        reconcileHardNATSearch()
         applied.configuration = desired
     }
 

@@ -102,6 +102,7 @@ actor LocalNode {
         var relayMap = RelayMap()
         var relayRegions: [RelayRegion] = []
         var isPortMappingOn: Bool?
+        var isHardNATSearchOn: Bool?
         var isTunnelConfigured = false
     }
 
@@ -237,6 +238,7 @@ actor LocalNode {
         case .ownEndpointsChanged(let endpoints):
             ownEndpoints = endpoints
             updateSignal?.yield()
+        case .hardNATPassed(let peer): remember(metThroughHardNAT: peer)
         case .report(let report):
             let before = self.report
             self.report = report

@@ -26,20 +26,16 @@ package enum NodeDaemon {
         package var interfaceName: String?
         /// A PEM file with certificates to trust besides the system's.
         package var trustFile: String?
-        /// Whether many ports are tried where a NAT gives each destination one of its own.
-        package var searchesHardNAT: Bool
 
         package init(
             stateFolder: String = "/var/lib/skein", socketPath: String = "/run/skein/skein.sock",
-            port: UInt16? = nil, interfaceName: String? = "skein0", trustFile: String? = nil,
-            searchesHardNAT: Bool = true
+            port: UInt16? = nil, interfaceName: String? = "skein0", trustFile: String? = nil
         ) {
             self.stateFolder = stateFolder
             self.socketPath = socketPath
             self.port = port
             self.interfaceName = interfaceName
             self.trustFile = trustFile
-            self.searchesHardNAT = searchesHardNAT
         }
     }
 
@@ -70,7 +66,7 @@ package enum NodeDaemon {
                 discoKey: stored.discoKey, tun: tun.take(), ipv4: sockets.ipv4,
                 ipv6: sockets.ipv6,
                 socketMark: interfaceName != nil ? SocketMark.bypassingTunnel : 0,
-                searchesHardNAT: configuration.searchesHardNAT),
+                hardNATPeers: stored.hardNATPeers),
             logger: logger
         ) { eventSink.yield(.dataPlane($0)) }
         let portMapper = startPortMapper(

@@ -23,6 +23,16 @@ struct StoredState: Sendable {
     var prefs = Prefs()
     /// For gateways, so that they give the same port again.
     var portMapping: PortMappingMemory
+    /// Peers that were met through hard NATs, the latest first: the search for them begins sooner.
+    private(set) var hardNATPeers: [NodeKey] = []
+
+    static var hardNATPeersMax: Int { 64 }
+
+    mutating func noteHardNATPassed(_ peer: NodeKey) {
+        hardNATPeers.removeAll { $0 == peer }
+        hardNATPeers.insert(peer, at: 0)
+        hardNATPeers = Array(hardNATPeers.prefix(Self.hardNATPeersMax))
+    }
 
     /// A machine that has not been seen before.
     init() {
@@ -50,6 +60,8 @@ extension StoredState: JSONReadable, JSONWritable {
         isRegistered = try object.read("Registered", or: false)
         loginName = try object.read("LoginName", or: "")
         prefs = try object.read("Prefs", or: Prefs())
+        let peers: [NodeKey] = try object.read("HardNATPeers", or: [])
+        hardNATPeers = Array(peers.prefix(Self.hardNATPeersMax))
         var random = SecureRandom()
         let nonce: String = try object.read("PortMappingNonce", or: "")
         portMapping = PortMappingMemory(
@@ -79,6 +91,7 @@ extension StoredState: JSONReadable, JSONWritable {
             writer.keep("Prefs", prefs)
             writer.keep("PortMappingNonce", Hexadecimal.encode(portMapping.nonce.bytes))
             writer.omit("MappedPort", Int(portMapping.externalPort))
+            writer.omit("HardNATPeers", hardNATPeers)
         }
     }
 }

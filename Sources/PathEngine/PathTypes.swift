@@ -87,6 +87,9 @@ package enum PathEvent: Equatable, Sendable {
     case relayLikely(region: Int)
     /// Traffic to a peer takes another way than before. Nil: by relay.
     case pathChanged(peer: Int, direct: Endpoint?)
+    /// A search through a hard NAT has found the peer, for the first time: remember it for
+    /// `setHardNATSuccesses`.
+    case hardNATPassed(peer: Int)
     /// Answer to `startPing`.
     case pingAnswered(id: UInt64, peer: Int, from: PathDestination, roundTrip: Nanoseconds)
     /// No answer came within five seconds.

@@ -19,6 +19,10 @@ struct PrefsOptions: ParsableArguments {
     @Option(help: "Ask the router for a port at which others reach this machine.")
     var portMapping: Bool?
 
+    @Option(
+        help: "Try many ports to get through NATs that use another one for each destination.")
+    var hardNAT: Bool?
+
     @Option(help: "Offer these routes to others, such as 192.168.1.0/24,10.0.0.0/8; \"\" for none.")
     var advertiseRoutes: String?
 
@@ -35,6 +39,7 @@ struct PrefsOptions: ParsableArguments {
         change.acceptsRoutes = acceptRoutes
         change.shieldsUp = shieldsUp
         change.mapsPorts = portMapping
+        change.searchesHardNAT = hardNAT
         change.advertisedRoutes = try advertiseRoutes.map { text in
             try list(text).map { item in
                 guard let prefix = IPPrefix(item), prefix.masked == prefix else {

@@ -56,6 +56,22 @@ struct StoredStateTests {
         }
     }
 
+    @Test func peersMetThroughHardNATsAreKeptUpToALimitTheLatestFirst() throws {
+        try inTemporaryFolder { files in
+            var state = StoredState()
+            let peers = (0...StoredState.hardNATPeersMax).map { _ in
+                PrivateKey<NodeKind>().publicKey
+            }
+            for peer in peers + [peers[5]] { state.noteHardNATPassed(peer) }
+            try files.save(state)
+            let read = try files.load()
+            #expect(read.hardNATPeers.count == StoredState.hardNATPeersMax)
+            #expect(read.hardNATPeers.first == peers[5])
+            #expect(read.hardNATPeers == state.hardNATPeers)
+            #expect(!read.hardNATPeers.contains(peers[0]))
+        }
+    }
+
     @Test func errorsAndDescriptionsShowNoKey() throws {
         let state = StoredState()
         let secret = state.machineKey.storedText.dropFirst("privkey:".count)

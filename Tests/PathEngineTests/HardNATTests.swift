@@ -105,6 +105,30 @@ struct HardNATTests {
         #expect(late ?? .minutes(1) <= .seconds(10))
     }
 
+    @Test("a node that is told whom it met in an earlier life begins to search sooner")
+    func remembered() {
+        var starts: [Nanoseconds] = []
+        for isRemembered in [false, true] {
+            var pair = HardPair(3, [.easy, .hard])
+            let node = pair.mesh.nodes[1]
+            node.paths.removePeer(index: 0)
+            node.paths.setHardNATSuccesses(isRemembered ? [pair.mesh.nodes[0].nodeKey] : [])
+            pair.mesh.tell(1, of: 0)
+            pair.mesh.network.isTracing = true
+            let start = pair.mesh.now
+            #expect(pair.connect() != nil)
+            let first = pair.mesh.network.trace.first {
+                $0.what == .sent && $0.sender == node.host && $0.from.port != SimulatedNode.port
+            }
+            starts.append((first?.at ?? .never) - start)
+            // What is to be remembered is told once.
+            pair.mesh.run(for: .seconds(1))
+            let told = node.events.filter { $0 == .hardNATPassed(peer: 0) }
+            #expect(told.count == (isRemembered ? 0 : 1))
+        }
+        #expect(starts[0] - starts[1] >= .milliseconds(200), "\(starts)")
+    }
+
     @Test("heartbeats keep the mapping of a used path alive")
     func keptAlive() {
         var hard = RouterBehavior.hard

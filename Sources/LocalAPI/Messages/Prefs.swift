@@ -16,6 +16,8 @@ package struct Prefs: Equatable, Sendable {
     package var shieldsUp = false
     /// Whether to ask gateways for a port.
     package var mapsPorts = true
+    /// Whether to try many ports where a NAT gives each destination one of its own.
+    package var searchesHardNAT = true
     /// The name to be known by; empty for the name of the machine.
     package var hostname = ""
     package var advertisedTags: [String] = []
@@ -35,6 +37,7 @@ package struct PrefsChange: Equatable, Sendable {
     package var isLoggedOut: Bool?
     package var shieldsUp: Bool?
     package var mapsPorts: Bool?
+    package var searchesHardNAT: Bool?
     package var hostname: String?
     package var advertisedTags: [String]?
     package var advertisedRoutes: [IPPrefix]?
@@ -55,6 +58,7 @@ extension Prefs {
         isLoggedOut = change.isLoggedOut ?? isLoggedOut
         shieldsUp = change.shieldsUp ?? shieldsUp
         mapsPorts = change.mapsPorts ?? mapsPorts
+        searchesHardNAT = change.searchesHardNAT ?? searchesHardNAT
         hostname = change.hostname ?? hostname
         advertisedTags = change.advertisedTags ?? advertisedTags
         advertisedRoutes = change.advertisedRoutes ?? advertisedRoutes
@@ -72,6 +76,7 @@ extension Prefs: JSONReadable, JSONWritable {
         isLoggedOut = try object.read("LoggedOut", or: false)
         shieldsUp = try object.read("ShieldsUp", or: false)
         mapsPorts = try object.read("PortMapping", or: true)
+        searchesHardNAT = try object.read("HardNAT", or: true)
         hostname = try object.read("Hostname", or: "")
         advertisedTags = try object.read("AdvertiseTags", or: [])
         advertisedRoutes = try object.read("AdvertiseRoutes", or: [])
@@ -87,6 +92,7 @@ extension Prefs: JSONReadable, JSONWritable {
             writer.keep("LoggedOut", isLoggedOut)
             writer.keep("ShieldsUp", shieldsUp)
             writer.keep("PortMapping", mapsPorts)
+            writer.keep("HardNAT", searchesHardNAT)
             writer.keep("AdvertiseTags", advertisedTags)
             writer.keep("Hostname", hostname)
             writer.keep("AdvertiseRoutes", advertisedRoutes)
@@ -111,6 +117,7 @@ extension PrefsChange: JSONReadable, JSONWritable {
             case "LoggedOut": isLoggedOut = prefs.isLoggedOut
             case "ShieldsUp": shieldsUp = prefs.shieldsUp
             case "PortMapping": mapsPorts = try object.read("PortMapping", or: false)
+            case "HardNAT": searchesHardNAT = try object.read("HardNAT", or: false)
             case "AdvertiseTags": advertisedTags = prefs.advertisedTags
             case "Hostname": hostname = prefs.hostname
             case "AdvertiseRoutes": advertisedRoutes = prefs.advertisedRoutes
@@ -136,6 +143,7 @@ extension PrefsChange: JSONReadable, JSONWritable {
             set("LoggedOut", isLoggedOut)
             set("ShieldsUp", shieldsUp)
             set("PortMapping", mapsPorts)
+            set("HardNAT", searchesHardNAT)
             set("AdvertiseTags", advertisedTags)
             set("Hostname", hostname)
             set("AdvertiseRoutes", advertisedRoutes)

@@ -26,6 +26,8 @@ struct HardNAT {
     }
 
     var isEnabled = true
+    /// Whom earlier searches have found, before this process began.
+    var successes: Set<NodeKey> = []
     var stunServers: [Endpoint] = []
     /// Whether our own comparison of two servers has shown a mapping that varies.
     var sampledVariation: Bool?

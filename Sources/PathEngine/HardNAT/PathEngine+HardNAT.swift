@@ -34,6 +34,9 @@ extension PathEngine {
         for index in peers.indices { peers[index]?.hardNAT.forgetFailures() }
     }
 
+    /// Whom searches have found in earlier lives of this node. Call it before peers are added.
+    package mutating func setHardNATSuccesses(_ keys: Set<NodeKey>) { hardNAT.successes = keys }
+
     /// Where STUN questions of further sockets go: to the first, and to a second one at another address,
     /// or at least another port, where it is not known how our NAT maps.
     package mutating func setSTUNServers(_ servers: [Endpoint]) {

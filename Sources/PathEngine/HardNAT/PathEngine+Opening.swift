@@ -262,7 +262,10 @@ extension PathEngine {
         peers[attempt.peer]?.hardNAT.failures = 0
         peers[attempt.peer]?.hardNAT.obstacle = nil
         if hardNAT.bindings.contains(where: { $0.peer == attempt.peer }) {
-            peers[attempt.peer]?.hardNAT.hasSucceeded = true
+            if peers[attempt.peer]?.hardNAT.hasSucceeded == false {
+                peers[attempt.peer]?.hardNAT.hasSucceeded = true
+                events.append(.hardNATPassed(peer: attempt.peer))
+            }
             sendHardNAT(.done, attempt: attempt.id, to: attempt.peer)
         }
         hardNAT.endOpening()

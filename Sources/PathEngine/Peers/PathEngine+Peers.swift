@@ -30,6 +30,7 @@ extension PathEngine {
             peers[index] = Peer(configuration, datagramMax: settings.datagramByteCountMax)
             peers[index]?.prospects = ownEndpoints.prospects
             peers[index]?.standbyInterval = standbyInterval
+            peers[index]?.hardNAT.hasSucceeded = hardNAT.successes.contains(configuration.nodeKey)
             scheduled.reserveCapacity(peers.count)
         }
         link(configuration, to: index)

@@ -21,11 +21,6 @@ struct Daemon: AsyncParsableCommand {
     @Option(help: "A PEM file with certificates to trust besides the system's.")
     var trustFile: String?
 
-    @Flag(
-        inversion: .prefixedNo,
-        help: "Try many ports to get through NATs that use another one for each destination.")
-    var hardNat = true
-
     @Option(
         help: "How much to log: trace, debug, info, notice, warning, error.",
         transform: { text in
@@ -50,8 +45,7 @@ struct Daemon: AsyncParsableCommand {
             try await NodeDaemon.run(
                 NodeDaemon.Configuration(
                     stateFolder: stateDir, socketPath: connection.socket, port: port,
-                    interfaceName: tun == "none" ? nil : tun, trustFile: trustFile,
-                    searchesHardNAT: hardNat),
+                    interfaceName: tun == "none" ? nil : tun, trustFile: trustFile),
                 logger: logger)
         } catch {
             throw Failure("\(error)")
