@@ -35,10 +35,10 @@ extension PacketLoop {
         var cost = pools.arrived.trainCount < ReceiveBuffer.trainCapacity ? Self.byteBudget : 0
         for index in 0..<pools.arrived.trainCount {
             let train = pools.arrived.train(at: index)
-            // As an error of the network would: what was cut off can't be told from what was changed.
-            if train.range.isEmpty { counters.truncatedDatagrams += 1 }
+            if train.isTruncated { counters.truncatedDatagrams += 1 }
             guard let source = inward(train.source) else { continue }
             pools.noteMoved(train.range.count, at: now)
+            burst = Burst()
             var start = train.range.lowerBound
             while start < train.range.upperBound {
                 let end = min(start + train.segmentByteCount, train.range.upperBound)
@@ -64,7 +64,7 @@ extension PacketLoop {
         case .wireGuard:
             let result = wireGuard.receive(datagram: &datagram, from: source, at: now)
             guard let inner = take(result, from: source, datagram: datagram.bytes) else { return }
-            fitToPath(&datagram, result)
+            if burst.accepted == nil { fitToPath(&datagram, result) }
             if mark != 0 {
                 var packet = datagram._mutatingExtracting(inner)
                 guard CongestionMark.carry(mark, into: &packet) else {
@@ -89,6 +89,7 @@ extension PacketLoop {
         counters.relayedPackets += Int64(arrived.packets.count)
         pools.noteMoved(arrived.bytes.count, at: now)
         pools.arrived.removeAll()
+        burst = Burst()
         for packet in arrived.packets {
             let source = PacketSource.relay(region: arrived.region, node: packet.source)
             var span = arrived.bytes.mutableSpan
@@ -107,7 +108,7 @@ extension PacketLoop {
         case .wireGuard:
             let result = wireGuard.receive(datagram: &datagram, from: source, at: now)
             guard let inner = take(result, from: source, datagram: datagram.bytes) else { return }
-            fitToPath(&datagram, result)
+            if burst.accepted == nil { fitToPath(&datagram, result) }
             add(datagram.bytes.extracting(inner), to: &pools)
         case .disco: paths.handleDisco(datagram.bytes, from: source, at: now)
         case .stun, .geneve, .unknown: counters.unknownDatagrams += 1
@@ -143,7 +144,11 @@ extension PacketLoop {
     ) -> Range<Int>? {
         switch result {
         case .packet(let peer, let range):
-            noteAuthentic(peer, from: source, byteCount: datagram.byteCount)
+            if burst.provenPeer != peer.number {
+                noteAuthentic(peer, from: source, byteCount: datagram.byteCount)
+                // By relay each byte counts.
+                if case .direct = source { burst.provenPeer = peer.number }
+            }
             return isForHost(datagram.extracting(range), from: peer) ? range : nil
         case .keepalive(let peer):
             noteAuthentic(peer, from: source)
@@ -190,6 +195,12 @@ extension PacketLoop {
 
     /// What is for the node itself is dealt with here; the rest is up to the filter.
     private mutating func isForHost(_ bytes: RawSpan, from peer: PeerIndex) -> Bool {
+        let fingerprint = FlowFingerprint(bytes)
+        if let fingerprint, burst.accepted == fingerprint {
+            filter.acceptInboundAgain()
+            return true
+        }
+        burst.accepted = nil
         guard let packet = try? ParsedPacket(bytes) else {
             // Counted by the filter as malformed.
             return filter.checkInbound(bytes) == .accept
@@ -203,7 +214,7 @@ extension PacketLoop {
         }
         if peers.facts(peer.number)?.isUnfiltered == true { return true }
         switch filter.checkInbound(packet) {
-        case .accept: break
+        case .accept: burst.accepted = fingerprint
         case .drop(let reason):
             if let message = filter.rejection(of: packet, reason: reason) {
                 sendInner(

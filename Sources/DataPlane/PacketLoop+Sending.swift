@@ -44,10 +44,18 @@ extension PacketLoop {
             counters.badOffload += 1
             return
         }
+        let room =
+            WireGuardDevice.headroom + splitter.segmentByteCountMax + WireGuardDevice.tailroom
+        guard room <= SendBuffer.trainByteCountMax else {
+            counters.notSent += 1
+            return
+        }
         let mark = CongestionMark.bits(of: bytes)
         let mtu = paths.innerMTU(of: peer.number)
         let room =
             WireGuardDevice.headroom + splitter.segmentByteCountMax + WireGuardDevice.tailroom
+        var way: Way?
+        var target: SendBuffer.Target?
         for segment in 0..<splitter.segmentCount {
             if !outgoing.hasRoom(for: room) { flush(&outgoing) }
             var slot = outgoing.free
@@ -56,12 +64,18 @@ extension PacketLoop {
             if let mtu, segment == 0 { fitToPath(&slot, payload, mtu: mtu) }
             switch wireGuard.seal(slot: &slot, payload: payload, for: peer, at: now) {
             case .sealed(let message):
-                let way = way(to: peer.number, byteCount: message.count)
-                sendByRelay(slot.bytes.extracting(message), way)
-                guard let direct = way.direct, let target = outward(direct) else { continue }
-                outgoing.append(
-                    byteCount: message.count, to: target, ecn: mark,
-                    socket: sideSocket(to: direct))
+                // The first is the longest: its way is that of all.
+                let current =
+                    way
+                    ?? self.way(
+                        to: peer.number, byteCount: message.count,
+                        times: splitter.segmentCount - segment)
+                way = current
+                sendByRelay(slot.bytes.extracting(message), current)
+                if target == nil, let direct = current.direct, let endpoint = outward(direct) {
+                    target = .init(endpoint, ecn: mark, socket: sideSocket(to: direct))
+                }
+                if let target { outgoing.append(byteCount: message.count, to: target) }
             case .staged:
                 // The search for a path need not wait for the handshake.
                 _ = self.way(to: peer.number, byteCount: 0)
@@ -92,15 +106,15 @@ extension PacketLoop {
         var isNone: Bool { direct == nil && relay == nil }
     }
 
-    private mutating func way(to number: Int, byteCount: Int) -> Way {
+    private mutating func way(to number: Int, byteCount: Int, times: Int = 1) -> Way {
         guard let facts = peers.facts(number) else { return Way() }
         if facts.isWireGuardOnly {
             let endpoint = peers[number]?.plainEndpoint
             if endpoint == nil { counters.noPath += 1 }
             return Way(direct: endpoint)
         }
-        let route = paths.route(for: number, byteCount: byteCount, at: now)
-        if route.isUnreachable { counters.noPath += 1 }
+        let route = paths.route(for: number, byteCount: byteCount, times: times, at: now)
+        if route.isUnreachable { counters.noPath += Int64(times) }
         return Way(
             direct: route.direct,
             relay: route.relayRegion.map { ($0, facts.nodeKey) })

@@ -65,6 +65,7 @@ struct PacketLoop: ~Copyable {
     var netReport: NetReportEngine<SecureRandom>
     var filter: PacketFilter
     var peers = PeerTable()
+    var burst = Burst()
 
     /// Messages the engines send of themselves.
     var scratch = PacketBatch()
@@ -177,6 +178,14 @@ struct PacketLoop: ~Copyable {
         drainNetReport()
         drainPaths()
     }
+}
+
+/// What was found out about the last packet and need not be found out again for those that come with it.
+struct Burst {
+    /// The peer whose packet proved the path they come by.
+    var provenPeer: Int?
+    /// A flow whose packets the filter lets in.
+    var accepted: FlowFingerprint?
 }
 
 struct LoopCounters {

@@ -17,6 +17,8 @@ package enum DatagramKind: Equatable, Sendable {
 package func classify(_ datagram: RawSpan) -> DatagramKind {
     guard datagram.byteCount >= 20 else { return .unknown }
     let first: UInt32 = datagram.bigEndian(at: 0)
+    // Nearly all; nothing else begins like it.
+    if first == 0x0400_0000, datagram.byteCount >= 32 { return .wireGuard }
     if first & 0xC0FF_0000 == 0x0001_0000,
         datagram.bigEndian(at: 4, as: UInt32.self) == 0x2112_A442
     {

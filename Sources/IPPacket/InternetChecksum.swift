@@ -1,21 +1,22 @@
-package import NetTypes
+public import NetTypes
 
 /// The ones' complement sum of RFC 1071, built up over several pieces.
 
-package struct InternetChecksum: Equatable, Sendable, BitwiseCopyable {
+@frozen
+public struct InternetChecksum: Equatable, Sendable, BitwiseCopyable {
     /// The unfolded sum of 16-bit words in network byte order.
     @usableFromInline var sum: UInt64
 
-    @inlinable package init() { sum = 0 }
+    @inlinable public init() { sum = 0 }
 
     /// Adds bytes. Only the last piece may have an odd length: its missing byte counts as zero.
-    package mutating func add(_ bytes: RawSpan) {
+    public mutating func add(_ bytes: RawSpan) {
         let words = unsafe bytes.withUnsafeBytes { unsafe Self.sumOfNativeWords($0) }
         add(Self.fold(words).byteSwappedOnLittleEndian)
     }
-    @inlinable package mutating func add(_ word: UInt16) { sum += UInt64(word) }
-    @inlinable package mutating func add(_ word: UInt32) { sum += UInt64(word) }
-    @inlinable package mutating func add(_ address: IPAddress) {
+    @inlinable public mutating func add(_ word: UInt16) { sum += UInt64(word) }
+    @inlinable public mutating func add(_ word: UInt32) { sum += UInt64(word) }
+    @inlinable public mutating func add(_ address: IPAddress) {
         switch address {
         case .v4(let value): add(value.bits)
         case .v6(let value):
@@ -27,7 +28,6 @@ package struct InternetChecksum: Equatable, Sendable, BitwiseCopyable {
     }
 
     /// The pseudo-header of UDP, TCP and ICMPv6 (RFC 9293 §3.1, RFC 8200 §8.1).
-    @inlinable
     package mutating func addPseudoHeader(
         source: IPAddress, destination: IPAddress, protocol number: IPProtocol, byteCount: Int
     ) {
@@ -38,18 +38,18 @@ package struct InternetChecksum: Equatable, Sendable, BitwiseCopyable {
     }
 
     /// What belongs into the checksum field. The sum over data with a right checksum gives 0.
-    @inlinable package var value: UInt16 { ~Self.fold(sum) }
+    @inlinable public var value: UInt16 { ~Self.fold(sum) }
     /// The sum folded to 16 bits but not complemented: what checksum offload wants in the field.
-    @inlinable package var partial: UInt16 { Self.fold(sum) }
+    @inlinable public var partial: UInt16 { Self.fold(sum) }
 
     /// The checksum `old` of data in which the word `from` has become `to` (RFC 1624, equation 3).
     @inlinable
-    package static func updated(_ old: UInt16, from: UInt16, to: UInt16) -> UInt16 {
+    public static func updated(_ old: UInt16, from: UInt16, to: UInt16) -> UInt16 {
         ~fold(UInt64(~old) + UInt64(~from) + UInt64(to))
     }
     /// The checksum `old` of data in which the two words `from` have become `to`.
     @inlinable
-    package static func updated(_ old: UInt16, from: UInt32, to: UInt32) -> UInt16 {
+    public static func updated(_ old: UInt16, from: UInt32, to: UInt32) -> UInt16 {
         ~fold(UInt64(~old) + UInt64(~from) + UInt64(to))
     }
 

@@ -20,6 +20,8 @@ package struct ReceiveBuffer: ~Copyable, @unchecked Sendable {
         package var source: Endpoint?
         /// The two ECN bits of the IP header.
         package var ecn: UInt8
+        /// What arrived was longer than the place: nothing of it is kept.
+        package var isTruncated: Bool
     }
 
     package private(set) var trainCount = 0
@@ -62,7 +64,7 @@ package struct ReceiveBuffer: ~Copyable, @unchecked Sendable {
         let count = unsafe train.truncated != 0 ? 0 : Int(train.count)
         return unsafe Train(
             range: start..<start + count, segmentByteCount: Int(train.segment),
-            source: Endpoint(train.address), ecn: train.ecn)
+            source: Endpoint(train.address), ecn: train.ecn, isTruncated: train.truncated != 0)
     }
 
     /// All of the memory.

@@ -66,40 +66,50 @@ package struct SendBuffer: ~Copyable, @unchecked Sendable {
         }
     }
 
-    /// The first `byteCount` bytes of `free` are a datagram for `endpoint`, with these two ECN bits. It
-    /// leaves by the socket of that number.
-    package mutating func append(
-        byteCount: Int, to endpoint: Endpoint, ecn: UInt8 = 0, socket: UInt32 = 0
-    ) {
+    /// Where datagrams go.
+    package struct Target: BitwiseCopyable {
+        fileprivate var address: clinux_address
+        fileprivate var ecn: UInt8
+        fileprivate var socket: UInt32
+
+        /// `ecn` are the two bits of the IP header; `socket` is the number of the socket by which they
+        /// leave.
+        package init(_ endpoint: Endpoint, ecn: UInt8 = 0, socket: UInt32 = 0) {
+            address = clinux_address(endpoint)
+            self.ecn = ecn
+            self.socket = socket
+        }
+    }
+
+    /// The first `byteCount` bytes of `free` are a datagram for `target`.
+    package mutating func append(byteCount: Int, to target: Target) {
         precondition(
             byteCount > 0 && byteCount <= Self.trainByteCountMax && hasRoom(for: byteCount),
             "no room for the datagram")
-        let address = clinux_address(endpoint)
-        if trainCount > 0, sockets[trainCount - 1] == socket,
-            unsafe extend(trains + (trainCount - 1), by: byteCount, address, ecn)
+        if trainCount > 0, sockets[trainCount - 1] == target.socket,
+            unsafe extend(trains + (trainCount - 1), by: byteCount, target)
         {
             position += byteCount
             return
         }
         unsafe trains[trainCount] = clinux_train(
             bytes: memory.baseAddress! + position, count: UInt32(byteCount),
-            segment: UInt16(byteCount), ecn: ecn, truncated: 0, address: address)
-        sockets[trainCount] = socket
+            segment: UInt16(byteCount), ecn: target.ecn, truncated: 0, address: target.address)
+        sockets[trainCount] = target.socket
         trainCount += 1
         position += byteCount
     }
 
     /// Adds a datagram to the last train if it may be the next of it.
     private func extend(
-        _ train: UnsafeMutablePointer<clinux_train>, by byteCount: Int, _ address: clinux_address,
-        _ ecn: UInt8
+        _ train: UnsafeMutablePointer<clinux_train>, by byteCount: Int, _ target: Target
     ) -> Bool {
         let segment = Int(unsafe train.pointee.segment)
         let count = Int(unsafe train.pointee.count)
         // What is longer than the first, or comes after a shorter one, begins a train of its own.
         guard byteCount <= segment, count % segment == 0, count / segment < Self.datagramsMax,
-            count + byteCount <= Self.trainByteCountMax, unsafe train.pointee.ecn == ecn,
-            unsafe train.pointee.address.isEqual(to: address)
+            count + byteCount <= Self.trainByteCountMax, unsafe train.pointee.ecn == target.ecn,
+            unsafe train.pointee.address.isEqual(to: target.address)
         else { return false }
         unsafe train.pointee.count += UInt32(byteCount)
         return true

@@ -82,6 +82,10 @@ package struct PacketFilter: ~Copyable {
         return verdict
     }
 
+    /// Counts a packet like one that was accepted a moment ago: of the same `FlowFingerprint`, with the
+    /// same rules.
+    package mutating func acceptInboundAgain() { inbound.count(.accept) }
+
     /// Checks a packet that the host sends, and remembers it so that the answer may come.
     package mutating func checkOutbound(_ packet: RawSpan) -> Verdict {
         do {

@@ -3,12 +3,12 @@ package import NetTypes
 extension PathEngine {
     /// The way for a WireGuard packet to the peer, about to be sent now. Counts as activity: the
     /// first call after a silence wakes the search for a direct path. `byteCount` is the length of
-    /// the datagram: what does not pass the direct path goes by relay.
+    /// the datagram: what does not pass the direct path goes by relay. So many of them follow at once.
     package mutating func route(
-        for index: Int, byteCount: Int = 0, at now: MonotonicInstant
+        for index: Int, byteCount: Int = 0, times: Int = 1, at now: MonotonicInstant
     ) -> PathRoute {
         guard index < peers.count,
-            let (route, due) = peers[index]?.noteSend(byteCount: byteCount, at: now)
+            let (route, due) = peers[index]?.noteSend(byteCount: byteCount, times: times, at: now)
         else { return PathRoute() }
         if let due { schedule(index, by: due) }
         return route

@@ -10,7 +10,8 @@ import UDPSocket
     ) {
         var free = buffer.free
         free.copy(bytes.span.bytes, at: 0)
-        buffer.append(byteCount: bytes.count, to: endpoint, ecn: ecn, socket: socket)
+        buffer.append(
+            byteCount: bytes.count, to: .init(endpoint, ecn: ecn, socket: socket))
     }
 
     private func receiveAll(_ socket: borrowing UDPSocket) throws -> [(bytes: [UInt8], ecn: UInt8)]

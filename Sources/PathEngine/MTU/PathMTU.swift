@@ -110,12 +110,14 @@ struct LargeDatagrams {
     /// No check before this.
     private(set) var nextCheckAt = MonotonicInstant.never
 
-    /// Returns whether a check has become due by this one.
+    /// Returns whether a check has become due by these.
     @inline(__always)
-    mutating func note(_ size: Int) -> Bool {
+    mutating func note(_ size: Int, times: Int) -> Bool {
         if size > byteCount { byteCount = size }
-        count &+= 1
-        return count == PathTiming.largeDatagramsPerCheck
+        let before = count
+        count &+= times
+        return before < PathTiming.largeDatagramsPerCheck
+            && count >= PathTiming.largeDatagramsPerCheck
     }
 
     /// Those sent so far are being checked.

@@ -6,7 +6,7 @@ extension Peer {
     /// is earlier than was thought.
     @inline(__always)
     mutating func noteSend(
-        byteCount: Int, at now: MonotonicInstant
+        byteCount: Int, times: Int, at now: MonotonicInstant
     ) -> (route: PathRoute, due: MonotonicInstant?) {
         activity.lastSentAt = now
         let route = route(byteCount: byteCount, at: now)
@@ -18,7 +18,7 @@ extension Peer {
             due = noteUnanswered(at: now)
         }
         if byteCount >= PathTiming.largeDatagramMin, route.direct != nil,
-            selection.large.note(byteCount)
+            selection.large.note(byteCount, times: times)
         {
             due = earliest(due, noteCheckDue(at: now))
         }

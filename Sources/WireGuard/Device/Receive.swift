@@ -53,8 +53,16 @@ extension WireGuardDevice {
         guard let inner = InnerPacket(datagram.bytes.extracting(start..<end)) else {
             return drop(.malformedInner)
         }
-        guard allowedIPs.peer(for: inner.source) == peer else { return drop(.sourceNotAllowed) }
+        guard isSource(inner.source, of: peer) else { return drop(.sourceNotAllowed) }
         return .packet(PeerIndex(number: peer), start..<start + inner.totalLength)
+    }
+
+    @inline(__always)
+    private mutating func isSource(_ address: IPAddress, of peer: Int) -> Bool {
+        if let lastSource, lastSource.peer == peer, lastSource.address == address { return true }
+        guard allowedIPs.peer(for: address) == peer else { return false }
+        lastSource = (address, peer)
+        return true
     }
 
     /// Reports an opened message to keypairs, timers, counters and the rekeying rule.

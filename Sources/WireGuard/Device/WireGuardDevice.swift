@@ -46,7 +46,11 @@ package struct WireGuardDevice: ~Copyable {
     var peerNumbers: [NodeKey: Int] = [:]
     var sessions = Slab<Session>()
     var indices = IndexTable()
-    var allowedIPs = AllowedIPs()
+    var allowedIPs = AllowedIPs() {
+        didSet { lastSource = nil }
+    }
+    /// The inner source looked up last, and whose it is: packets come in bursts.
+    var lastSource: (address: IPAddress, peer: Int)?
     var deadlines = DeadlineQueue()
 
     var handshakes = HandshakeWork()
