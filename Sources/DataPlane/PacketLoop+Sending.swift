@@ -52,8 +52,6 @@ extension PacketLoop {
         }
         let mark = CongestionMark.bits(of: bytes)
         let mtu = paths.innerMTU(of: peer.number)
-        let room =
-            WireGuardDevice.headroom + splitter.segmentByteCountMax + WireGuardDevice.tailroom
         var way: Way?
         var target: SendBuffer.Target?
         for segment in 0..<splitter.segmentCount {
