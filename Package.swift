@@ -150,6 +150,7 @@ let package = Package(
             [
                 "NetTypes", "CryptoPrimitives", "Disco", "STUN", "NetReport", "PathEngine",
                 "PortMapping", "PortMappingMessages", "SimulatedNetwork",
+                "PeerRelay", "SimulatedNetwork",
             ]),
         tests("Noise", ["NetTypes", "CryptoPrimitives"]),
         tests(

@@ -99,7 +99,11 @@ private func runPathEngine(_ script: RawSpan) {
         case 4: _ = engine.route(for: Int(kind >> 3) & 1, at: now)
         case 5: now = now + .milliseconds(Int64(length) * Int64(kind))
         case 6: engine.noteReceived(from: 0, source: .direct(endpoint), at: now)
-        default: engine.handleDisco(body, from: .direct(endpoint), at: now)
+        default:
+            engine.handleDisco(body, from: .direct(endpoint), at: now)
+            if let header = GeneveHeader(body) {
+                engine.handleGeneve(body, header, from: endpoint, at: now)
+            }
         }
         engine.handleTimeout(at: now)
         var sent = 0
@@ -123,8 +127,15 @@ private func makeEngine() -> PathEngine<Counter> {
     engine.upsertPeer(
         PathPeer(
             nodeKey: peerNode, discoKey: peerDisco.publicKey, homeRelay: 1,
-            endpoints: [Endpoint(.v4(IPv4Address(198, 51, 100, 9)), port: 5)]),
+            endpoints: [Endpoint(.v4(IPv4Address(198, 51, 100, 9)), port: 5)],
+            relayRoles: [.canBeRelayed, .mayUseOurs]),
         index: 0, at: now)
+    engine.upsertPeer(
+        PathPeer(
+            nodeKey: NodeKey(Bytes32(Array(repeating: 8, count: 32))),
+            discoKey: relayKey.publicKey, homeRelay: 1, endpoints: [],
+            relayRoles: [.canBeRelayed, .relaysForUs]),
+        index: 1, at: now)
     return engine
 }
 

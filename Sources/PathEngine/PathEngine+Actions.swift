@@ -14,9 +14,14 @@ extension PathEngine {
             case .callMeMaybeWanted:
                 peers[index]?.signalling.request(generation: ownEndpoints.generation)
                 peers[index]?.serviceCallMeMaybe(at: now, into: &actions)
+                noteRelayWanted(index, at: now)
             case .callMeMaybe: sendCallMeMaybe(to: index, at: now)
             case .relayLikely(let region): events.append(.relayLikely(region: region))
             case .pathChanged(let direct):
+                if direct?.isRelayedPath == true {
+                    peers[index]?.relaySearch.hasSucceeded = true
+                    peers[index]?.relaySearch.notBefore = now + PeerRelayTiming.renewedSearchGap
+                }
                 events.append(.pathChanged(peer: index, direct: direct))
             case .pingTimedOut(let id): events.append(.pingTimedOut(id: id, peer: index))
             }
@@ -87,7 +92,12 @@ extension PathEngine {
         let plaintext = message.encoded(padding: padding)
         let bytes = unsafe box.seal(plaintext.span.bytes, random: &random)
         var transmit = PathTransmit(destination: destination, bytes: bytes)
-        if case .udp(let endpoint) = destination {
+        if case .udp(let endpoint) = destination, endpoint.isRelayedPath {
+            guard let relay = peerRelay(at: endpoint) else { return false }
+            let header = GeneveHeader(
+                content: .disco, virtualNetwork: relay.virtualNetwork, isControl: false)
+            transmit = PathTransmit(destination: .udp(relay.server), bytes: header.encoded + bytes)
+        } else if case .udp(let endpoint) = destination {
             transmit.socket = socket ?? localSocket(to: endpoint)
         }
         transmits.append(transmit)

@@ -44,7 +44,7 @@ extension PathEngine {
     package mutating func noteRelayedCopy(
         from index: Int, byteCount: Int, at now: MonotonicInstant
     ) {
-        guard index < peers.count, peers[index]?.isDirect(at: now) == true else { return }
+        guard index < peers.count, peers[index]?.isTrusted(at: now) == true else { return }
         noteRelayed(byteCount, from: index, at: now)
     }
 
@@ -65,7 +65,7 @@ extension PathEngine {
         }
         peers[index]?.lastOtherSource = endpoint
         peers[index]?.lastOtherSourceAt = now
-        guard CandidateFilter.accepts(endpoint, settings), peers[index]?.canProbe == true else {
+        guard accepts(endpoint), peers[index]?.canProbe == true else {
             return
         }
         peers[index]?.noteData(from: endpoint, at: now)

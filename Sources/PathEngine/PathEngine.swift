@@ -36,6 +36,10 @@ package import NetTypes
 /// doubts the path for reasons we may not see: our packets go both ways at once, until a pong. A pong
 /// ends the doubt; after five seconds without one the path is given up.
 ///
+/// **Peer relays.** Where no direct path is found, a node that may relay for us can carry the packets
+/// (`PathEngine+PeerRelay`). Such a path is treated as a direct one, but any direct one is better and
+/// is searched for all the while.
+///
 /// **Sizes.** Padded pings find the largest datagram that passes a path (`PathMTU`) and watch that it
 /// still does while large ones are sent; what does not pass, or is not yet known to, goes by relay.
 ///
@@ -70,6 +74,7 @@ package struct PathEngine<Random: RandomNumberGenerator>: ~Copyable {
     var standbyInterval = PathTiming.standbyInterval(lifetime: nil)
     var endpointsRequestedAt = MonotonicInstant.never
     var hardNAT = HardNAT()
+    var relays = PeerRelays()
     var pingBudget = TokenBucket(burst: 1_000, interval: .milliseconds(2))
     var transmits = BoundedQueue<PathTransmit>(capacity: PathTiming.transmitQueueMax)
     var events = BoundedQueue<PathEvent>(capacity: PathTiming.eventQueueMax)
@@ -94,7 +99,9 @@ package struct PathEngine<Random: RandomNumberGenerator>: ~Copyable {
     package mutating func pollEvent() -> PathEvent? { events.popFirst() }
 
     /// When `handleTimeout` is due.
-    package var nextDeadline: MonotonicInstant? { earliest(deadline, hardNAT.nextDeadline) }
+    package var nextDeadline: MonotonicInstant? {
+        earliest(earliest(deadline, hardNAT.nextDeadline), relays.nextDeadline)
+    }
 
     package var counters: PathCounters {
         var counters = countersStorage
@@ -107,6 +114,7 @@ package struct PathEngine<Random: RandomNumberGenerator>: ~Copyable {
     /// change of the network.
     package mutating func handleTimeout(at now: MonotonicInstant) {
         serviceHardNAT(at: now)
+        serviceRelays(at: now)
         guard let due = deadline, due <= now else { return }
         if now - due >= PathTiming.suspendLateness { forgetProofs(at: now) }
         var next: MonotonicInstant?

@@ -23,7 +23,7 @@ package struct PathTransmit: Equatable, Sendable {
 }
 
 /// How to send a peer's WireGuard packets now: directly, by relay, both at once while the direct path
-/// is in doubt, or not at all.
+/// is in doubt, or not at all. "Directly" may be by a peer relay (`Endpoint.isRelayedPath`).
 package struct PathRoute: Equatable, Sendable, BitwiseCopyable {
     package var direct: Endpoint?
     package var relayRegion: Int?
@@ -43,14 +43,17 @@ package struct PathPeer: Equatable, Sendable {
     package var discoKey: DiscoKey
     package var homeRelay: Int?
     package var endpoints: [Endpoint]
+    package var relayRoles: PeerRelayRoles
 
     package init(
-        nodeKey: NodeKey, discoKey: DiscoKey, homeRelay: Int?, endpoints: [Endpoint]
+        nodeKey: NodeKey, discoKey: DiscoKey, homeRelay: Int?, endpoints: [Endpoint],
+        relayRoles: PeerRelayRoles = []
     ) {
         self.nodeKey = nodeKey
         self.discoKey = discoKey
         self.homeRelay = homeRelay
         self.endpoints = endpoints
+        self.relayRoles = relayRoles
     }
 }
 
@@ -85,6 +88,8 @@ package enum PathEvent: Equatable, Sendable {
     /// Packets for a peer in session may have to go by this region at any moment. Said when the session
     /// begins, when the region changes, and again while it lasts.
     case relayLikely(region: Int)
+    /// A peer wants a way through our UDP relay: answer by `sendRelayAllocation`.
+    case relayAllocationWanted(peer: Int, clients: [DiscoKey], generation: UInt32)
     /// Traffic to a peer takes another way than before. Nil: by relay.
     case pathChanged(peer: Int, direct: Endpoint?)
     /// A search through a hard NAT has found the peer, for the first time: remember it for
@@ -110,14 +115,16 @@ package struct PathStatus: Equatable, Sendable {
     package var discoKey: DiscoKey
     /// The direct path, while it is trusted.
     package var currentEndpoint: Endpoint?
+    /// The way through a peer relay, while that is used instead.
+    package var peerRelay: PeerRelayAddress?
     package var relayRegion: Int?
-    /// Smoothed round trip of the current endpoint.
+    /// Smoothed round trip of the current endpoint or peer relay.
     package var roundTrip: Nanoseconds?
     /// We sent something within the last 45 seconds.
     package var isActive: Bool
     package var lastSentAt: MonotonicInstant?
     package var lastReceivedAt: MonotonicInstant?
-    /// Of the current endpoint.
+    /// Of the same.
     package var mtu: PathMTUStatus?
     /// Why there is none; nil while there is.
     package var obstacle: PathObstacle?
@@ -164,6 +171,8 @@ package struct CandidateSources: OptionSet, Sendable {
     package static var callMeMaybe: Self { Self(rawValue: 2) }
     /// A valid ping or authenticated data came from there.
     package static var observed: Self { Self(rawValue: 4) }
+    /// We are bound to a peer relay that can carry packets there.
+    package static var peerRelay: Self { Self(rawValue: 8) }
 }
 
 /// Why an incoming disco message was not acted upon.
@@ -175,13 +184,15 @@ package enum PathDropReason: Int, CaseIterable, Sendable {
     case senderMismatch
     case notAuthentic
     case malformed
-    /// A message type or version of the future, or one about peer relays.
+    /// A message type or version of the future, or one that only relays take.
     case ignoredType
-    /// CallMeMaybe that did not come by relay.
+    /// CallMeMaybe and the like that did not come by relay.
     case wrongCarrier
     /// A pong that answers no ping of ours.
     case unknownPing
     case rateLimited
+    /// The peer may not use our UDP relay.
+    case notPermitted
 }
 
 package struct PathCounters: Equatable, Sendable {

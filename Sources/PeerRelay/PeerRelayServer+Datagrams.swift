@@ -48,8 +48,10 @@ extension PeerRelayServer {
             return drop(.notAuthentic)
         }
         guard let plaintext = side.box.open(envelope) else { return drop(.notAuthentic) }
-        // What kind of nonsense it is does not matter: the counter of malformed ones says there was some.
-        guard let message = try? unsafe DiscoMessage(plaintext.span.bytes) else {
+        let message: DiscoMessage
+        do throws(DiscoMessage.ParseError) {
+            message = try unsafe DiscoMessage(plaintext.span.bytes)
+        } catch {
             return drop(.malformed)
         }
         switch message {

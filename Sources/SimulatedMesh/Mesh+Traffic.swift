@@ -13,6 +13,7 @@ extension Mesh {
         case .datagram(let host, let local, let source, let payload):
             if host == stunServer { return answerSTUN(payload, local, source) }
             if answerPortMapping(payload, to: local, on: host, from: source) { return }
+            if relayPayload(payload, to: local, on: host, from: source) { return }
             guard let index = node(on: host) else { return }
             if local.port == SimulatedNode.mappingPort {
                 return receivePortMapping(payload, from: source, on: index)
@@ -78,7 +79,8 @@ extension Mesh {
         case .disco:
             unsafe node.paths.handleDisco(payload.span.bytes, from: source, by: socket, at: now)
         case .wireGuard: receiveData(payload, from: source, on: index)
-        case .geneve, .unknown: break
+        case .geneve(let header): receiveGeneve(payload, header, from: source, on: index)
+        case .unknown: break
         }
         drain(index)
     }
@@ -196,6 +198,8 @@ extension Mesh {
             node.announced = endpoints.map(\.endpoint)
             spread(index)
         case .freshEndpointsWanted: node.report.startQuick(at: now)
+        case .relayAllocationWanted(let peer, let clients, let generation):
+            allocate(clients, generation, for: peer, by: index)
         default: break
         }
     }
@@ -233,6 +237,12 @@ extension Mesh {
         _ bytes: [UInt8], to destination: Endpoint, from index: Int,
         by socket: LocalSocket = .main
     ) {
+        var (bytes, destination) = (bytes, destination)
+        if destination.isRelayedPath {
+            guard let relay = nodes[index].paths.peerRelay(at: destination) else { return }
+            bytes = relay.dataHeader.encoded + bytes
+            destination = relay.server
+        }
         network.send(
             bytes, from: nodes[index].host, port: nodes[index].port(of: socket),
             to: mapped(destination, for: index))

@@ -2,6 +2,7 @@ import CryptoPrimitives
 import NetReport
 package import NetTypes
 import PathEngine
+import PeerRelay
 import PortMapping
 package import SimulatedNetwork
 
@@ -35,7 +36,10 @@ package final class Mesh {
     package var tellsOnNeed = false
     /// Whether STUN servers answer from and to other ports where that is asked for (RFC 5780).
     package var answersFromElsewhere = true
+    /// Nodes that relay UDP for all others: see `PeerRelaying`.
+    package internal(set) var peerRelays: Set<Int> = []
     var roamCount = 0
+    var relayCount: UInt64 = 0
     var gateways: [SimulatedNetwork.HostID: Gateway] = [:]
     /// Whether the tunnel's packets wait for a handshake.
     package var handshakes = false
@@ -132,7 +136,8 @@ package final class Mesh {
         nodes[index].paths.upsertPeer(
             PathPeer(
                 nodeKey: peer.nodeKey, discoKey: peer.discoKey.publicKey,
-                homeRelay: peer.homeRelay, endpoints: peer.announced),
+                homeRelay: peer.homeRelay, endpoints: peer.announced,
+                relayRoles: relayRoles(of: other, for: index)),
             index: other, at: now)
     }
 
@@ -212,6 +217,7 @@ package final class Mesh {
         node.paths.handleTimeout(at: now)
         node.report.handleTimeout(at: now)
         node.portMapping.handleTimeout(at: now)
+        node.peerRelay?.server.handleTimeout(at: now)
         retryHandshakes(of: index)
         drain(index)
     }

@@ -3,6 +3,7 @@ import Disco
 package import NetReport
 package import NetTypes
 package import PathEngine
+import PeerRelay
 package import PortMapping
 import PortMappingMessages
 package import SimulatedNetwork
@@ -38,6 +39,8 @@ package final class SimulatedNode {
     /// An IPv6-only host whose network translates (RFC 6146) reaches IPv4 by this prefix.
     package var nat64Prefix: IPv6Address?
     var random: SeededRandom
+    /// Set on nodes that relay UDP for others.
+    var peerRelay: PeerRelaying?
 
     // By peer index.
     var sessions: [Int: Session] = [:]
@@ -139,6 +142,7 @@ package final class SimulatedNode {
     package var nextDeadline: MonotonicInstant? {
         var next = earliest(paths.nextDeadline, report.nextDeadline)
         next = earliest(next, portMapping.nextDeadline)
+        next = earliest(next, peerRelay?.server.nextDeadline)
         for retry in retries.values { next = earliest(next, retry) }
         return next
     }

@@ -247,6 +247,10 @@ package struct SimulatedNetwork: ~Copyable {
     package mutating func resume(_ host: HostID) { hosts[host.index].isSuspended = false }
     package func isSuspended(_ host: HostID) -> Bool { hosts[host.index].isSuspended }
 
+    /// What the host is behind; nil: it has a public address.
+    package func router(of host: HostID) -> RouterID? {
+        hosts[host.index].parent.map { RouterID(index: $0) }
+    }
     package func addresses(of host: HostID) -> [IPAddress] { hosts[host.index].addresses }
     package func sentCount(of host: HostID) -> Int { hosts[host.index].sent }
     package func receivedCount(of host: HostID) -> Int { hosts[host.index].received }

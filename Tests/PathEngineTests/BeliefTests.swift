@@ -91,7 +91,12 @@ struct BeliefTests {
         let byWrongNode = bench.receive(endpoints, from: relayed)
         let namingAnother = bench.receive(.ping(id, nodeKey: other), from: direct)
         let unasked = bench.receive(.pong(id, source: Bench.source), from: direct)
-        let future = bench.receive(
+        let forRelays = bench.receive(
+            .bindRelay(
+                DiscoMessage.RelayBinding(
+                    virtualNetwork: 1, generation: 1, remote: bench.peer.publicKey,
+                    challenge: Bytes32())), from: direct)
+        let relayByWrongWay = bench.send(
             .allocateRelayRequest(clients: [bench.peer.publicKey, .zero], generation: 1),
             from: direct)
         let stranger = DiscoBox(own: privateKey(8, DiscoKind.self), peer: bench.peer.publicKey)!
@@ -112,7 +117,8 @@ struct BeliefTests {
         #expect(byWrongNode == .senderMismatch)
         #expect(namingAnother == .senderMismatch)
         #expect(unasked == .unknownPing)
-        #expect(future == .ignoredType)
+        #expect(forRelays == .ignoredType)
+        #expect(relayByWrongWay == .wrongCarrier)
         #expect(unknown == .unknownSender)
         #expect(forged == .notAuthentic)
         #expect(noise == .notDisco)

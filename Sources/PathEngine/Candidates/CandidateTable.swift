@@ -50,6 +50,16 @@ struct CandidateTable {
         return isNew
     }
 
+    /// Adds an address known from `source`, which is none of those that are replaced as a whole.
+    mutating func add(
+        _ endpoint: Endpoint, _ source: CandidateSources, keeping best: Endpoint?,
+        at now: MonotonicInstant
+    ) {
+        _ = insert(endpoint, source, keeping: best, at: now)
+    }
+
+    mutating func remove(_ endpoint: Endpoint) { candidates.removeAll { $0.endpoint == endpoint } }
+
     /// Forgets addresses that only the peer's packets told us, some time after the last of them.
     mutating func expire(keeping best: Endpoint?, at now: MonotonicInstant) {
         for index in candidates.indices
@@ -104,7 +114,8 @@ enum CandidateFilter {
     /// Rejects what cannot be a peer's socket, or would make us send to ourselves or to many.
     static func accepts(_ endpoint: Endpoint, _ settings: PathSettings) -> Bool {
         let address = endpoint.address
-        guard endpoint.port != 0, !address.isUnspecified, !address.isMulticast,
+        guard endpoint.port != 0, !endpoint.isRelayedPath, !address.isUnspecified,
+            !address.isMulticast,
             address != .v4(IPv4Address(bits: ~0)),
             settings.acceptsLoopback || !address.isLoopback
         else { return false }

@@ -45,7 +45,7 @@ extension Peer {
     mutating func notePing(
         from endpoint: Endpoint, at now: MonotonicInstant, into actions: inout [PeerAction]
     ) {
-        if candidates.index(of: endpoint) == nil {
+        if candidates.index(of: endpoint) == nil, !endpoint.isRelayedPath {
             mappingVaries = candidates.hasOtherPort(of: endpoint.address)
         }
         _ = candidates.observe(endpoint, keeping: selection.endpoint, at: now)

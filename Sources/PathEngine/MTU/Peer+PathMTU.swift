@@ -5,7 +5,7 @@ extension Peer {
     /// Probes of sizes that are due: the search for what passes, and the check that what has been
     /// sent still does.
     mutating func serviceMTU(at now: MonotonicInstant, into actions: inout [PeerAction]) {
-        guard let endpoint = selection.endpoint, isDirect(at: now),
+        guard let endpoint = selection.endpoint, isTrusted(at: now),
             var mtu = candidates[endpoint]?.mtu
         else { return }
         mtu.search(to: datagramMax, at: now)
@@ -85,7 +85,7 @@ extension Peer {
     }
 
     func mtuDeadline(at now: MonotonicInstant) -> MonotonicInstant? {
-        guard let endpoint = selection.endpoint, isDirect(at: now),
+        guard let endpoint = selection.endpoint, isTrusted(at: now),
             let mtu = candidates[endpoint]?.mtu
         else { return nil }
         if mtu.probe != nil { return sizeLossDeadline }

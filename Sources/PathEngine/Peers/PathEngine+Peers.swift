@@ -9,6 +9,8 @@ extension PathEngine {
         precondition((0..<PathTiming.peersMax).contains(index), "peer index out of range")
         while peers.count <= index { peers.append(nil) }
         guard peers[index]?.configuration != configuration else { return }
+        let wasRelay = relays.servers.contains(index)
+        let oldDiscoKey = peers[index]?.configuration.discoKey
         if let old = peers[index]?.configuration {
             let isSameMachine =
                 old.nodeKey == configuration.nodeKey
@@ -24,6 +26,7 @@ extension PathEngine {
             if old.discoKey != configuration.discoKey {
                 // The peer has restarted. It cannot open what we sealed before, and may be elsewhere.
                 peers[index]?.box = nil
+                forgetRelayedPaths(at: now) { $0.peer == index }
                 peers[index]?.forgetProofs(at: now)
             }
         } else {
@@ -34,8 +37,14 @@ extension PathEngine {
             scheduled.reserveCapacity(peers.count)
         }
         link(configuration, to: index)
+        relays.setServer(index, configuration.relayRoles.contains(.relaysForUs))
         let usable = configuration.endpoints.filter { CandidateFilter.accepts($0, settings) }
         peers[index]?.setNetmapEndpoints(usable, at: now)
+        if configuration.relayRoles.contains(.relaysForUs),
+            !wasRelay || oldDiscoKey != configuration.discoKey
+        {
+            noteRelayAppeared(at: now)
+        }
         reschedule(index, at: now)
     }
 
@@ -43,6 +52,7 @@ extension PathEngine {
         guard index < peers.count, let configuration = peers[index]?.configuration else { return }
         unlink(configuration, from: index)
         hardNAT.forget(index)
+        relays.forget(index)
         peers[index] = nil
         scheduled.removeAll { $0 == index }
     }
@@ -70,10 +80,11 @@ extension PathEngine {
     package func status(of index: Int, at now: MonotonicInstant) -> PathStatus? {
         guard index < peers.count, let peer = peers[index] else { return nil }
         let known = { (instant: MonotonicInstant) in instant == .never ? nil : instant }
-        let current = peer.isDirect(at: now) ? peer.selection.endpoint : nil
+        let current = peer.isTrusted(at: now) ? peer.selection.endpoint : nil
         var status = PathStatus(
             nodeKey: peer.configuration.nodeKey, discoKey: peer.configuration.discoKey)
-        status.currentEndpoint = current
+        status.peerRelay = current.flatMap { peerRelay(at: $0) }
+        status.currentEndpoint = status.peerRelay == nil ? current : nil
         status.relayRegion = peer.relayRegion
         status.roundTrip = current.flatMap { peer.candidates[$0]?.quality.roundTrip }
         status.mtu = current.flatMap { peer.candidates[$0]?.mtu.status }
@@ -81,7 +92,8 @@ extension PathEngine {
         status.isActive = peer.isInSession(at: now)
         status.lastSentAt = known(peer.activity.lastSentAt)
         status.lastReceivedAt = known(peer.activity.lastReceivedAt)
-        status.candidates = peer.candidates.candidates.map { candidate in
+        let direct = peer.candidates.candidates.filter { !$0.endpoint.isRelayedPath }
+        status.candidates = direct.map { candidate in
             PathStatus.CandidateStatus(
                 endpoint: candidate.endpoint, sources: candidate.sources,
                 roundTrip: candidate.quality.roundTrip,

@@ -82,7 +82,7 @@ extension Peer {
             return true
         case .relay(let region, _):
             noteRelay(region)
-            return !isDirect(at: now)
+            return !isTrusted(at: now)
         }
     }
 }

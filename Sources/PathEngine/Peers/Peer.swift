@@ -31,6 +31,7 @@ struct Peer {
     var activity = Activity()
     var pings = OutstandingPings()
     var hardNAT = HardNATMemory()
+    var relaySearch = RelaySearch()
     /// Bounds the pings sent to, and the pongs sent for, this peer.
     var pingBudget = TokenBucket(burst: 120, interval: .milliseconds(25))
     var pongBudget = TokenBucket(burst: 200, interval: .milliseconds(20))
@@ -86,8 +87,13 @@ struct Peer {
             : configuration.homeRelay ?? lastRelayRegion
     }
 
-    /// The direct path carries the peer's traffic alone.
-    func isDirect(at now: MonotonicInstant) -> Bool { selection.isTrusted(at: now) }
+    /// A path, direct or through a peer relay, carries the peer's traffic alone.
+    func isTrusted(at now: MonotonicInstant) -> Bool { selection.isTrusted(at: now) }
+
+    /// A direct path carries the peer's traffic alone.
+    func isDirect(at now: MonotonicInstant) -> Bool {
+        selection.isTrusted(at: now) && selection.endpoint?.isRelayedPath == false
+    }
 
     func isInSession(at now: MonotonicInstant) -> Bool {
         activity.lastSentAt != .never && now - activity.lastSentAt < PathTiming.sessionTimeout
@@ -152,11 +158,14 @@ struct Peer {
         activity.relayNotedAt = .never
         candidates.expire(keeping: selection.endpoint, at: now)
         guard canProbe else { return }
-        if isDirect(at: now) {
+        if isTrusted(at: now) {
             selection.heartbeat.nextAt = now
-            discovery.noteDirect(standbyInterval: standbyInterval, at: now)
         } else {
             doubtSelection(at: now)
+        }
+        if isDirect(at: now) {
+            discovery.noteDirect(standbyInterval: standbyInterval, at: now)
+        } else {
             discovery.begin(at: now)
         }
     }

@@ -10,6 +10,17 @@ extension PathEngine {
         at now: MonotonicInstant
     ) -> PathDropReason? {
         guard let envelope = DiscoEnvelope(datagram) else { return drop(.notDisco) }
+        // Only behind a Geneve header does something come by a peer relay.
+        if case .direct(let endpoint) = source, endpoint.isRelayedPath {
+            return drop(.wrongCarrier)
+        }
+        return open(envelope, from: source, by: socket, at: now)
+    }
+
+    mutating func open(
+        _ envelope: borrowing DiscoEnvelope, from source: PacketSource, by socket: LocalSocket,
+        at now: MonotonicInstant
+    ) -> PathDropReason? {
         guard let indices = indicesByDiscoKey[envelope.sender], let first = indices.first else {
             return drop(.unknownSender)
         }
@@ -58,9 +69,16 @@ extension PathEngine {
         case .hardNAT(let message):
             guard let relayed else { return drop(.wrongCarrier) }
             return handleHardNAT(message, of: relayed, at: now)
-        case .bindRelay, .bindRelayChallenge, .bindRelayAnswer, .callMeMaybeVia,
-            .allocateRelayRequest, .allocateRelayResponse:
-            return drop(.ignoredType)
+        case .callMeMaybeVia(let offer):
+            guard let relayed else { return drop(.wrongCarrier) }
+            return handleCallMeMaybeVia(offer, of: relayed, at: now)
+        case .allocateRelayRequest(let clients, let generation):
+            guard let relayed, clients.contains(sender) else { return drop(.wrongCarrier) }
+            return handleAllocationRequest(clients, generation, of: relayed)
+        case .allocateRelayResponse(let generation, let offer):
+            guard let relayed else { return drop(.wrongCarrier) }
+            return handleAllocation(generation, offer, from: relayed, at: now)
+        case .bindRelay, .bindRelayChallenge, .bindRelayAnswer: return drop(.ignoredType)
         }
     }
 
@@ -80,9 +98,10 @@ extension PathEngine {
                 .pong(id, source: Endpoint(.v4(IPv4Address(127, 3, 3, 40)), port: port)),
                 to: .relay(region: region, to: nodeKey), of: index)
         case .direct(let endpoint):
-            _ = send(.pong(id, source: endpoint), to: .udp(endpoint), of: index, by: socket)
+            let seen = peerRelay(at: endpoint)?.server ?? endpoint
+            _ = send(.pong(id, source: seen), to: .udp(endpoint), of: index, by: socket)
             noteHeard(from: endpoint, of: index, by: socket, at: now)
-            guard CandidateFilter.accepts(endpoint, settings) else { return nil }
+            guard accepts(endpoint) else { return nil }
             peers[index]?.notePing(from: endpoint, at: now, into: &actions)
             perform(for: index, at: now)
         }
@@ -103,7 +122,8 @@ extension PathEngine {
             countersStorage.pongsReceived += 1
             let roundTrip = now - ping.sentAt
             switch (ping.destination, source) {
-            case (.udp(let endpoint), .direct):
+            case (.udp(let endpoint), .direct(let answering))
+            where !endpoint.isRelayedPath && !answering.isRelayedPath || endpoint == answering:
                 peers[index]?.noteSizeAnswer(
                     ping.byteCount, from: endpoint, at: now)
                 peers[index]?.notePong(
@@ -138,6 +158,7 @@ extension PathEngine {
         if peers[index]?.isDirect(at: now) == false {
             answerCallMeMaybe(of: index, at: now)
             noteDirectWanted(index, at: now)
+            noteRelayWanted(index, at: now)
         }
         peers[index]?.service(at: now, into: &actions)
         perform(for: index, at: now)
@@ -155,6 +176,12 @@ extension PathEngine {
         if !isRecent || signalling.isOutdated(generation: ownEndpoints.generation) {
             peers[index]?.signalling.request(generation: ownEndpoints.generation)
         }
+    }
+
+    /// Whether the source of a packet is worth a ping.
+    func accepts(_ endpoint: Endpoint) -> Bool {
+        endpoint.isRelayedPath
+            ? peerRelay(at: endpoint) != nil : CandidateFilter.accepts(endpoint, settings)
     }
 
     @discardableResult

@@ -89,7 +89,12 @@ extension Peer {
         {
             return
         }
-        candidates.updateAll { if $0.endpoint != best { $0.probe.pingOnce(at: now) } }
+        candidates.updateAll { candidate in
+            // A relay need not keep what a direct path has made superfluous.
+            if candidate.endpoint != best, !candidate.endpoint.isRelayedPath {
+                candidate.probe.pingOnce(at: now)
+            }
+        }
     }
 
     private mutating func keepStandbyWarm(at now: MonotonicInstant) {
@@ -103,7 +108,7 @@ extension Peer {
     /// The best path besides the selected one that has answered lately.
     func standby(at now: MonotonicInstant) -> Candidate? {
         candidates.candidates.filter {
-            $0.endpoint != selection.endpoint
+            $0.endpoint != selection.endpoint && !$0.endpoint.isRelayedPath
                 && $0.isProven(within: PathTiming.standbyLifetime, at: now)
         }.min { $0.cost < $1.cost }
     }

@@ -2,12 +2,16 @@ import NetTypes
 
 /// Compares paths by their measured quality and by what their address says. Pure arithmetic.
 enum PathScore {
+    /// Makes every direct path better than any through a peer relay.
+    private static var relayedPenalty: Int64 { 1_000_000_000_000 }
+
     /// The cost of a path in nanoseconds: its smoothed round trip and half of how much that varies,
     /// less a tenth for IPv6, a fifth for a private and a third for a link-local address, three
     /// quarters for loopback. A path that has never answered costs more than any other.
     static func cost(_ endpoint: Endpoint, _ quality: PathQuality) -> Int64 {
         guard let roundTrip = quality.roundTrip else { return .max }
         let measured = roundTrip.count + quality.variation.count / 2
+        if endpoint.isRelayedPath { return measured + relayedPenalty }
         let address = endpoint.address
         let weight: Int64 =
             if address.isLoopback { 25 } else if address.isLinkLocal {

@@ -30,12 +30,15 @@ extension Peer {
         }
         activity.lastProofAt = now
         selection.prove(at: now)
-        if activity.isActive { discovery.noteDirect(standbyInterval: standbyInterval, at: now) }
+        if activity.isActive, isDirect(at: now) {
+            discovery.noteDirect(standbyInterval: standbyInterval, at: now)
+        }
     }
 
     private mutating func shouldSwitch(to new: Candidate, at now: MonotonicInstant) -> Bool {
-        guard let present = selection.endpoint, isDirect(at: now) else { return true }
+        guard let present = selection.endpoint, isTrusted(at: now) else { return true }
         guard let old = candidates[present] else { return true }
+        if old.endpoint.isRelayedPath, !new.endpoint.isRelayedPath { return true }
         return PathScore.isWorthSwitching(from: old.cost, to: new.cost)
             && preferences.take(at: now)
     }
@@ -45,8 +48,10 @@ extension Peer {
     ) {
         selection.select(candidate, at: now)
         activity.lastProofAt = now
-        signalling.isPending = false
-        if activity.isActive { discovery.noteDirect(standbyInterval: standbyInterval, at: now) }
+        if isDirect(at: now) {
+            signalling.isPending = false
+            if activity.isActive { discovery.noteDirect(standbyInterval: standbyInterval, at: now) }
+        }
         actions.append(.pathChanged(candidate.endpoint))
     }
 
@@ -106,7 +111,7 @@ extension Peer {
     /// The peer speaks from elsewhere: maybe it has moved. One ping tells whether the selected path
     /// still works, unless that is known anyway.
     mutating func doubtIfUnheard(at now: MonotonicInstant) {
-        guard isDirect(at: now), now - activity.lastProofAt >= calmPatience else { return }
+        guard isTrusted(at: now), now - activity.lastProofAt >= calmPatience else { return }
         selection.beginVerification(at: now)
     }
 
@@ -116,7 +121,7 @@ extension Peer {
     mutating func noteRelayedData(byteCount: Int, at now: MonotonicInstant) {
         let isNews = now - activity.lastRelayedAt >= PathTiming.relayedOnset
         activity.lastRelayedAt = now
-        guard isDirect(at: now) else { return }
+        guard isTrusted(at: now) else { return }
         let usedDirect = now - activity.lastDirectDataAt < PathTiming.directDataRecency
         if isNews && usedDirect { return selection.share(doubtAt: now) }
         // Large packets that go on coming by relay may just not pass the direct path.
@@ -139,8 +144,10 @@ extension Peer {
             if let other = alternative(since: verification.startedAt) {
                 return select(other, at: now, into: &actions)
             }
-            lostEndpoint = endpoint
-            lostAt = now
+            if !endpoint.isRelayedPath {
+                lostEndpoint = endpoint
+                lostAt = now
+            }
             selection.fail()
             discovery.begin(at: now)
         }
