@@ -140,7 +140,7 @@ let package = Package(
         engine("Segmentation", ["NetTypes", "IPPacket"]),
         engine("PortMapping", ["NetTypes", "PortMappingMessages"]),
         engine("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),
-        engine("PeerRelay", ["NetTypes", "CryptoPrimitives", "Disco"]),
+        engine("PeerRelay", ["NetTypes", "CryptoPrimitives", "Disco", "STUN"]),
         engine("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
         engine("SignIn", ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination"]),
         engine("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
@@ -149,8 +149,7 @@ let package = Package(
             "SimulatedMesh",
             [
                 "NetTypes", "CryptoPrimitives", "Disco", "STUN", "NetReport", "PathEngine",
-                "PortMapping", "PortMappingMessages", "SimulatedNetwork",
-                "PeerRelay", "SimulatedNetwork",
+                "PortMapping", "PortMappingMessages", "PeerRelay", "SimulatedNetwork",
             ]),
         tests("Noise", ["NetTypes", "CryptoPrimitives"]),
         tests(
@@ -166,7 +165,7 @@ let package = Package(
         tests("Segmentation", ["NetTypes", "IPPacket"]),
         tests("PortMapping", ["NetTypes", "PortMappingMessages", "SimulatedNetwork"]),
         tests("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),
-        tests("PeerRelay", ["NetTypes", "CryptoPrimitives", "Disco", "SimulatedNetwork"]),
+        tests("PeerRelay", ["NetTypes", "CryptoPrimitives", "Disco", "STUN", "SimulatedNetwork"]),
         tests("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
         tests("SignIn", ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination"]),
         tests("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
@@ -184,8 +183,8 @@ let package = Package(
             "DataPlane",
             [
                 "CLinux", "NetTypes", "CryptoPrimitives", "IPPacket", "STUN", "Disco", "WireGuard",
-                "PathEngine", "NetReport", "PacketFilter", "NodeCore", "Segmentation", "LinuxIO",
-                "TunDevice", "UDPSocket", "Logging",
+                "PathEngine", "PeerRelay", "NetReport", "PacketFilter", "NodeCore", "Segmentation",
+                "LinuxIO", "TunDevice", "UDPSocket", "Logging",
             ]),
         driver("NetlinkSocket", ["CLinux", "NetTypes", "Netlink", "LinuxIO"]),
         driver("LinuxRouter", ["NetTypes", "Netlink", "NetlinkSocket", "LinuxIO"]),

@@ -62,6 +62,7 @@ package struct Coordinator: ~Copyable {
                 presence.remove(id)
                 announcedExpiries.remove(id)
                 events.append(.nodeRemoved(old))
+                if changesRelayRules(from: old, to: nil) { events.append(.relayRulesChanged) }
             case .user(let record):
                 let old = state.users[record.id]
                 state.apply(change)
@@ -92,6 +93,7 @@ package struct Coordinator: ~Copyable {
         var events: [CoordinationEvent] = []
         let aspects = NodeAspects(from: old, to: record, at: now.wall)
         if !aspects.isEmpty { events.append(.nodeChanged(record.id, aspects)) }
+        if changesRelayRules(from: old, to: record) { events.append(.relayRulesChanged) }
         let settled = pendingLogins.all.filter {
             $0.machineKey == record.machineKey && $0.nodeKey == record.nodeKey
         }
@@ -190,6 +192,8 @@ package enum CoordinationEvent: Equatable, Sendable {
     /// The node as it was.
     case nodeRemoved(NodeRecord)
     case userChanged(UserID)
+    /// Who may relay UDP for whom: every node's part in that is to be told anew.
+    case relayRulesChanged
     /// Whoever waits for this login should ask `register` again.
     case loginSettled(PendingLoginID)
 }

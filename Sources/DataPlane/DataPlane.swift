@@ -116,6 +116,11 @@ package final class DataPlane: Sendable {
         mailbox.put { $0.searchesHardNAT = isEnabled }
     }
 
+    /// Whether and how this node relays UDP for peers that may use it; nil: it does not.
+    package func setPeerRelay(_ settings: PeerRelaySettings?) {
+        mailbox.put { $0.peerRelay = .some(settings) }
+    }
+
     /// Nothing that was known about paths holds any more. Set the new addresses before.
     package func handleLinkChange() { mailbox.put { $0.didLinkChange = true } }
 

@@ -12,6 +12,8 @@ package enum DataPlaneEvent: Sendable {
     case hardNATPassed(NodeKey)
     /// UDP seems blocked: say how far these regions are (`note(relayLatency:region:)`).
     case relayLatencyWanted([Int])
+    /// Whether this node can relay for others as it was told to; nil: it can, or need not.
+    case peerRelay(problem: String?)
     /// Packets may have to go by this region soon: connect to it, or stay connected.
     case relayLikely(Int)
 }
@@ -36,6 +38,8 @@ package struct LinkSummary: Equatable, Sendable {
 package enum PingOutcome: Equatable, Sendable {
     package enum Path: Equatable, Sendable {
         case direct(Endpoint)
+        /// Through another node's UDP relay.
+        case peerRelay(PeerRelayAddress)
         case relay(region: Int)
         /// Answered by the peer's host inside the tunnel.
         case tunnel
@@ -65,4 +69,18 @@ package struct DataPlaneSnapshot: Sendable {
     package var offloads: [(name: String, value: String)] = []
     package var listenPort: UInt16 = 0
     package var publicKey: NodeKey?
+}
+
+/// How this node relays for others.
+package struct PeerRelaySettings: Equatable, Sendable {
+    /// 0: any that is free.
+    package var port: UInt16
+    /// Where clients reach the relay besides what it finds out for itself, such as a port that a
+    /// gateway forwards to it.
+    package var staticEndpoints: [Endpoint]
+
+    package init(port: UInt16, staticEndpoints: [Endpoint] = []) {
+        self.port = port
+        self.staticEndpoints = staticEndpoints
+    }
 }

@@ -12,6 +12,8 @@ final class Mailbox: Sendable {
         var links: LinkSummary?
         var portMappedEndpoints: [Endpoint]?
         var searchesHardNAT: Bool?
+        /// Set when it is to be changed.
+        var peerRelay: PeerRelaySettings??
         var didLinkChange = false
         var peersGone: [(peer: NodeKey, region: Int)] = []
         var relayLatencies: [(region: Int, roundTrip: Nanoseconds)] = []

@@ -20,7 +20,9 @@ extension PacketLoop {
         if let links = mail.links {
             self.links = links
             applyLocalEndpoints()
+            applyToPeerRelay()
         }
+        if let settings = mail.peerRelay { apply(settings) }
         if let endpoints = mail.portMappedEndpoints {
             portMappedEndpoints = endpoints
             paths.setPortMappedEndpoints(endpoints, at: now)
@@ -77,6 +79,7 @@ extension PacketLoop {
         if !isKnown {
             netReport.setRegions(regions)
             applySTUNServers()
+            applyToPeerRelay()
         }
         let canMeasure = regions.contains { region in
             region.nodes.contains { $0.stunPort != nil && ($0.ipv4 != nil || $0.ipv6 != nil) }
@@ -144,7 +147,8 @@ extension PacketLoop {
                 paths.upsertPeer(
                     PathPeer(
                         nodeKey: peer.nodeKey, discoKey: peer.discoKey,
-                        homeRelay: peer.homeRelay, endpoints: peer.endpoints),
+                        homeRelay: peer.homeRelay, endpoints: peer.endpoints,
+                        relayRoles: peer.relayRoles),
                     index: index.number, at: now)
             }
             peers[index.number] = entry
@@ -215,12 +219,14 @@ extension PacketLoop {
             netReport.startQuick(at: now)
             drainNetReport()
         case .relayLikely(let region): onEvent(.relayLikely(region))
+        case .relayAllocationWanted(let peer, let clients, let generation):
+            allocate(clients, generation, for: peer)
         case .pathChanged(let peer, let direct):
             logger.info(
                 "path changed",
                 metadata: [
                     "peer": "\(peers[peer]?.desired.nodeKey.shortText ?? "")",
-                    "path": "\(direct?.description ?? "relay")",
+                    "path": "\(direct.map { describe($0) } ?? "relay")",
                 ])
             // Packets may be waiting for a handshake that found no path, or whose message a relay
             // dropped because the peer had not come to it yet.
@@ -235,11 +241,19 @@ extension PacketLoop {
         case .pingAnswered(let id, _, let from, let roundTrip):
             guard let answer = pings.removeValue(forKey: id) else { return }
             switch from {
-            case .udp(let endpoint): answer(.answered(.direct(endpoint), roundTrip: roundTrip))
+            case .udp(let endpoint):
+                let relay = paths.peerRelay(at: endpoint)
+                answer(
+                    .answered(
+                        relay.map { .peerRelay($0) } ?? .direct(endpoint), roundTrip: roundTrip))
             case .relay(let region, _):
                 answer(.answered(.relay(region: region), roundTrip: roundTrip))
             }
         case .pingTimedOut(let id, _): pings.removeValue(forKey: id)?(.timedOut)
         }
+    }
+
+    private func describe(_ path: Endpoint) -> String {
+        paths.peerRelay(at: path).map { "peer-relay \($0)" } ?? path.description
     }
 }

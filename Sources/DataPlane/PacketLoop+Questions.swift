@@ -178,6 +178,6 @@ extension PacketLoop {
         for reason in PathDropReason.allCases {
             list.append(("disco-\(reason)", Int64(path.dropped[reason] ?? 0)))
         }
-        return list
+        return list + peerRelayCounters()
     }
 }

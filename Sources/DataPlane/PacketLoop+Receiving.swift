@@ -36,7 +36,7 @@ extension PacketLoop {
         for index in 0..<pools.arrived.trainCount {
             let train = pools.arrived.train(at: index)
             if train.isTruncated { counters.truncatedDatagrams += 1 }
-            guard let source = inward(train.source) else { continue }
+            guard let source = inward(train.source), !source.isRelayedPath else { continue }
             pools.noteMoved(train.range.count, at: now)
             burst = Burst()
             var start = train.range.lowerBound
@@ -77,7 +77,12 @@ extension PacketLoop {
         case .disco: paths.handleDisco(datagram.bytes, from: source, by: socket, at: now)
         case .stun where !socket.isMain: paths.handleSTUN(datagram.bytes, by: socket, at: now)
         case .stun: netReport.handleResponse(datagram.bytes, at: now)
-        case .geneve, .unknown:
+        case .geneve(let header):
+            guard let path = takeGeneve(datagram.bytes, header, from: endpoint) else { return }
+            takeDatagram(
+                range.dropFirst(GeneveHeader.byteCount), of: &pools, from: path, mark: mark,
+                by: socket)
+        case .unknown:
             // A single byte is a filler that some peers send behind a burst.
             if range.count > 1 { counters.unknownDatagrams += 1 }
         }

@@ -70,6 +70,10 @@ extension PacketLoop {
                         times: splitter.segmentCount - segment)
                 way = current
                 sendByRelay(slot.bytes.extracting(message), current)
+                if let direct = current.direct, direct.isRelayedPath {
+                    sendByPeerRelay(slot.bytes.extracting(message), to: direct)
+                    continue
+                }
                 if target == nil, let direct = current.direct, let endpoint = outward(direct) {
                     target = .init(endpoint, ecn: mark, socket: sideSocket(to: direct))
                 }

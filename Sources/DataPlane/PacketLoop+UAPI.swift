@@ -66,7 +66,7 @@ extension PacketLoop {
     private func endpoint(of number: Int, _ entry: PeerTable.Entry) -> Endpoint? {
         if entry.desired.isWireGuardOnly { return entry.plainEndpoint }
         let status = paths.status(of: number, at: now)
-        if let direct = status?.currentEndpoint { return direct }
+        if let direct = status?.currentEndpoint ?? status?.peerRelay?.server { return direct }
         guard let region = status?.relayRegion, let port = UInt16(exactly: region) else {
             return nil
         }

@@ -22,6 +22,8 @@ struct PacketLoop: ~Copyable {
         static var tun: UInt64 { 1 }
         static var ipv4: UInt64 { 2 }
         static var ipv6: UInt64 { 3 }
+        static var peerRelay4: UInt64 { 4 }
+        static var peerRelay6: UInt64 { 5 }
         static var firstSide: UInt64 { 16 }
         static func side(_ socket: LocalSocket) -> UInt64 { firstSide + UInt64(socket.number) }
         /// The first of the probe sockets.
@@ -55,6 +57,9 @@ struct PacketLoop: ~Copyable {
     let acceptsLoopback: Bool
     /// For paths through hard NATs; none on most nodes.
     var sideSockets = SideSockets()
+    /// Set while this node relays for others.
+    var peerRelay: PeerRelayRole?
+    let peerRelayOutbox = PeerRelayOutbox()
     let socketMark: UInt32
     var searchesHardNAT = true
     var hardNATPeers: Set<NodeKey>
@@ -147,6 +152,8 @@ struct PacketLoop: ~Copyable {
                 case Token.probes...:
                     try readProbe(Int(poller[index].token - Token.probes), &pools.batch)
                 case Token.ipv6: try readIPv6(&pools)
+                case Token.peerRelay4: try readPeerRelay(.v4)
+                case Token.peerRelay6: try readPeerRelay(.v6)
                 case let token: try readAside(token, &pools)
                 }
             }
@@ -161,6 +168,7 @@ struct PacketLoop: ~Copyable {
         deadline = earliest(deadline, other)
         deadline = earliest(deadline, netReport.nextDeadline)
         deadline = earliest(deadline, tunnelPings.first?.deadline)
+        deadline = earliest(deadline, peerRelay?.nextDeadline)
         return deadline.map { $0 - now }
     }
 
@@ -173,10 +181,12 @@ struct PacketLoop: ~Copyable {
         netReport.setInUse(paths.nextDeadline != nil, at: now)
         netReport.handleTimeout(at: now)
         expireTunnelPings()
+        peerRelay?.handleTimeout(at: now)
         sendWireGuard()
         drainWireGuardEvents()
         drainNetReport()
         drainPaths()
+        flushPeerRelayOutbox()
     }
 }
 

@@ -91,13 +91,16 @@ extension PacketLoop {
         }
     }
 
-    /// Sends a packet at once when the way to its endpoint is by a side socket. Returns the endpoint
+    /// Sends a packet at once when the way to its endpoint is by a side socket or a peer relay. Returns the endpoint
     /// if it is left to the main ones.
     @inline(__always)
     func sendAside(_ payload: RawSpan, to endpoint: Endpoint?) -> Endpoint? {
-        guard !sideSockets.isEmpty, let endpoint, let side = side(to: endpoint) else {
-            return endpoint
+        guard let endpoint else { return nil }
+        if endpoint.isRelayedPath {
+            sendByPeerRelay(payload, to: endpoint)
+            return nil
         }
+        guard !sideSockets.isEmpty, let side = side(to: endpoint) else { return endpoint }
         side.send(payload, to: endpoint)
         return nil
     }

@@ -75,6 +75,13 @@ package struct GeneveHeader: Equatable, Sendable {
         isControl = datagram.byte(at: 1) & 0x80 != 0
     }
 
+    /// Writes the eight bytes at `offset`. Traps past the end.
+    package func write(to bytes: inout MutableRawSpan, at offset: Int) {
+        bytes.storeBigEndian(isControl ? UInt16(0x80) : 0, at: offset)
+        bytes.storeBigEndian(content.rawValue, at: offset + 2)
+        bytes.storeBigEndian(virtualNetwork << 8, at: offset + 4)
+    }
+
     package var encoded: [UInt8] {
         var bytes: [UInt8] = [0, isControl ? 0x80 : 0]
         bytes.appendBigEndian(content.rawValue)

@@ -31,10 +31,13 @@ package struct DesiredPeer: Equatable, Sendable {
     package var homeRelay: Int?
     /// A plain WireGuard peer: no disco, no relay, just its endpoints.
     package var isWireGuardOnly: Bool
+    /// What it may do about UDP relaying between peers.
+    package var relayRoles: PeerRelayRoles
 
     package init(
         nodeID: NodeID, nodeKey: NodeKey, discoKey: DiscoKey, allowedIPs: [IPPrefix],
-        endpoints: [Endpoint], homeRelay: Int?, isWireGuardOnly: Bool
+        endpoints: [Endpoint], homeRelay: Int?, isWireGuardOnly: Bool,
+        relayRoles: PeerRelayRoles = []
     ) {
         self.nodeID = nodeID
         self.nodeKey = nodeKey
@@ -43,6 +46,7 @@ package struct DesiredPeer: Equatable, Sendable {
         self.endpoints = endpoints
         self.homeRelay = homeRelay
         self.isWireGuardOnly = isWireGuardOnly
+        self.relayRoles = relayRoles
     }
 }
 
@@ -92,6 +96,7 @@ extension DesiredConfiguration {
         addresses = node.addresses.filter(\.isSingleAddress).sorted()
         localPrefixes = (addresses + settings.advertisedRoutes.map(\.masked)).sorted()
         filterRules = settings.shieldsUp ? [] : map.filterRules
+        let grants = RelayGrants(filterRules, own: node)
         var taken = Set(addresses)
         var keys: Set<NodeKey> = [node.key]
         var expiry: Timestamp?
@@ -111,7 +116,7 @@ extension DesiredConfiguration {
                     nodeID: peer.id, nodeKey: peer.key, discoKey: peer.discoKey,
                     allowedIPs: allowed, endpoints: peer.endpoints ?? [],
                     homeRelay: peer.homeDERP > 0 ? peer.homeDERP : nil,
-                    isWireGuardOnly: peer.isWireGuardOnly))
+                    isWireGuardOnly: peer.isWireGuardOnly, relayRoles: grants.roles(of: peer)))
             routes += allowed
         }
         routes.sort()

@@ -103,6 +103,9 @@ extension LocalNode: NodeControl {
             result.latencySeconds = roundTrip.inSeconds
             switch path {
             case .direct(let endpoint): result.endpoint = endpoint
+            case .peerRelay(let relay):
+                result.peerRelay = "\(relay)"
+                await explain(&result, peer)
             case .relay(let region):
                 result.relayRegion = region
                 result.relayCode = relayCode(region)

@@ -30,6 +30,7 @@ extension LocalNode {
         reconcileRouter(desired)
         reconcilePortMapping()
         reconcileHardNATSearch()
+        reconcilePeerRelay(isUp: isUp)
         applied.configuration = desired
     }
 
@@ -74,6 +75,19 @@ extension LocalNode {
     private func reconcileRouter(_ desired: DesiredConfiguration) {
         guard let router else { return }
         set(.router, router.apply(addresses: desired.addresses, routes: desired.routes))
+    }
+
+    /// Relays UDP for peers if this machine's user wants it and the network has not forbidden it.
+    private func reconcilePeerRelay(isUp: Bool) {
+        let isForbidden = map.selfNode?.capabilities["disable-relay-server"] != nil
+        let wanted = prefs.relayServerPort.flatMap { port in
+            isUp && !isForbidden
+                ? PeerRelaySettings(port: port, staticEndpoints: prefs.relayServerStaticEndpoints)
+                : nil
+        }
+        guard wanted != applied.peerRelay else { return }
+        applied.peerRelay = wanted
+        parts.dataPlane.setPeerRelay(wanted)
     }
 
     // MARK: Relays

@@ -339,6 +339,7 @@ extension LocalNode {
             hostname: prefs.hostname, backendLogID: stored.backendLogID,
             advertisedRoutes: prefs.advertisedRoutes, tags: prefs.advertisedTags)
         info.netInfo = netInfo()
+        if prefs.relayServerPort != nil { info.members["PeerRelay"] = .bool(true) }
         return info
     }
 

@@ -82,6 +82,7 @@ extension LocalNode {
         entry.receivedBytes = Int64(clamping: live.receivedBytes)
         entry.sentBytes = Int64(clamping: live.sentBytes)
         entry.currentEndpoint = live.path.currentEndpoint
+        entry.peerRelay = live.path.peerRelay?.description ?? ""
         entry.isActive = live.path.isActive
         if let obstacle = live.path.obstacle, obstacle != .idle {
             entry.obstacle = obstacle.sentence(to: entry.hostName)
@@ -173,6 +174,7 @@ extension LocalNode {
         writer.object { writer in
             writer.keep("Name", shortName(peer))
             writer.keep("Current", live.path.currentEndpoint?.description ?? "")
+            writer.omit("PeerRelay", live.path.peerRelay?.description ?? "")
             writer.omit("Relay", live.path.relayRegion ?? 0)
             writer.key("Candidates")
             writer.array { writer in

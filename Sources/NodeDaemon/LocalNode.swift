@@ -46,6 +46,7 @@ actor LocalNode {
         case control
         case router
         case relay
+        case peerRelay
         case state
     }
 
@@ -104,6 +105,7 @@ actor LocalNode {
         var isPortMappingOn: Bool?
         var isHardNATSearchOn: Bool?
         var isTunnelConfigured = false
+        var peerRelay: PeerRelaySettings?
     }
 
     init(parts: Parts, stored: StoredState, router: (any RouterHandle)?) {
@@ -250,6 +252,7 @@ actor LocalNode {
                 updateSignal?.yield()
             }
         case .relayLikely(let region): relays?.pool.prepare(region: region)
+        case .peerRelay(let problem): set(.peerRelay, problem)
         case .relayLatencyWanted(let regions):
             for region in regions {
                 if let latency = relayLatencies[region] {

@@ -114,7 +114,13 @@ package struct PathEngine<Random: RandomNumberGenerator>: ~Copyable {
     /// change of the network.
     package mutating func handleTimeout(at now: MonotonicInstant) {
         serviceHardNAT(at: now)
+        sweepRelayedPaths(at: now)
+        servicePeers(at: now)
+        // Last, because a peer may just have come to want one.
         serviceRelays(at: now)
+    }
+
+    private mutating func servicePeers(at now: MonotonicInstant) {
         guard let due = deadline, due <= now else { return }
         if now - due >= PathTiming.suspendLateness { forgetProofs(at: now) }
         var next: MonotonicInstant?

@@ -32,6 +32,20 @@ struct PrefsOptions: ParsableArguments {
     @Option(help: "A user who may, besides root, change this node; \"\" for none.")
     var `operator`: String?
 
+    @Option(
+        help: """
+            Relay UDP for others on this port where an administrator allows it; 0 for any port, \"\" \
+            for none.
+            """)
+    var relayServerPort: String?
+
+    @Option(
+        help: """
+            Where others reach that relay besides what it finds out, such as 203.0.113.7:40000; \
+            \"\" for nowhere else.
+            """)
+    var relayServerStaticEndpoints: String?
+
     func change() throws -> PrefsChange {
         var change = PrefsChange()
         change.hostname = hostname
@@ -59,6 +73,24 @@ struct PrefsOptions: ParsableArguments {
             }
         }
         change.operatorUser = self.operator
+        change.relayServerPort = try relayServerPort.map { text -> UInt16? in
+            if text.isEmpty { return nil }
+            guard let port = UInt16(text) else {
+                throw ValidationError("--relay-server-port: \(text) is not a port")
+            }
+            return port
+        }
+        change.relayServerStaticEndpoints = try relayServerStaticEndpoints.map {
+            text -> [Endpoint] in
+            try list(text).map { item in
+                guard let endpoint = Endpoint(item), endpoint.port != 0 else {
+                    throw ValidationError(
+                        "--relay-server-static-endpoints: \(item) is not an address with a port, "
+                            + "such as 203.0.113.7:40000")
+                }
+                return endpoint
+            }
+        }
         return change
     }
 

@@ -40,7 +40,7 @@ package enum CapabilityVersion {
     /// The oldest that our server serves (release 1.80).
     package static var minimum: Int { 113 }
     /// What our node says of itself. From 121 on, peers expect it to understand peer relays.
-    package static var own: Int { 120 }
+    package static var own: Int { 121 }
 }
 
 /// Node or peer capabilities: each key with the raw JSON values attached to it, possibly none.

@@ -106,6 +106,9 @@ struct AdminCall {
                 decision = try coordinator.expireNode(
                     arguments[0], at: try request.body.optional("expiry"), now: now.wall)
             }
+        case ("POST", 2, "relay"):
+            decision = try coordinator.setRelay(
+                ofNode: arguments[0], for: try request.body.read("for", or: []))
         case ("POST", 3, "rename"):
             decision = try coordinator.renameNode(arguments[0], to: arguments[2])
         default: throw wrongMethod

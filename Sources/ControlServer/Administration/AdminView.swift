@@ -63,6 +63,7 @@ enum AdminView {
             view.add("os", .string(node.hostinfo.operatingSystem))
             view.add("clientVersion", .string(node.hostinfo.clientVersion))
             view.add("capabilityVersion", .integer(node.capabilityVersion))
+            view.add("relaysFor", .array(node.relaysFor.map { .string($0) }))
             view.add("registerMethod", .string(method(node)))
             view.add("preAuthKeyId", node.preAuthKey.map { .string($0.description) } ?? .null)
         }

@@ -160,7 +160,7 @@ package actor CoordinationOwner {
                 {
                     nodeRemoved(node.nodeKey)
                 }
-            case .userChanged: break
+            case .userChanged, .relayRulesChanged: break
             }
         }
     }

@@ -84,7 +84,9 @@ extension CoordinationOwner {
     private func message(for id: NodeID, _ pending: PendingChanges) -> SharedMessage? {
         let now = clock.now
         let isExpired = coordinator.state.nodes[id]?.isExpired(at: now.wall) ?? true
-        guard !pending.isSelfChanged, pending.peers[id] == nil, !isExpired else {
+        guard !pending.isSelfChanged, !pending.areRelayRulesChanged, pending.peers[id] == nil,
+            !isExpired
+        else {
             return coordinator.delta(for: id, pending, at: now).map { SharedMessage($0) }
         }
         if let last = lastDelta, last.pending == pending { return last.message }

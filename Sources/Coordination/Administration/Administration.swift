@@ -13,6 +13,7 @@ package enum AdministrationRefusal: Error, Equatable {
     case nodeNameTaken(String)
     case unknownKey(String)
     case invalidTag(String)
+    case invalidRelayUser(String)
     case expiryInThePast
     case secretTooShort
     case secretTaken
@@ -44,6 +45,9 @@ package enum AdministrationRefusal: Error, Equatable {
             "there is no pre-auth key '\(text)': see 'skein-server preauthkeys list'"
         case .invalidTag(let tag):
             "'\(tag)' is no tag: 'tag:' and a letter, then letters, digits or '-'"
+        case .invalidRelayUser(let text):
+            "'\(text)' is neither a user nor a tag: name users, tags such as tag:server, or * "
+                + "for everybody"
         case .expiryInThePast: "the expiry is in the past"
         case .secretTooShort: "a pre-auth key needs at least 24 characters"
         case .secretTaken: "there is such a pre-auth key already"
@@ -173,6 +177,19 @@ extension Coordinator {
         if let other = state.node(name: name), other.id != node.id { throw .nodeNameTaken(name) }
         node.name = name
         node.isNameChosen = true
+        return Decision(node, changes: [.node(node)])
+    }
+
+    /// Lets a node relay UDP for others: `*` for everybody, names of users, tags; none ends it.
+    package func setRelay(
+        ofNode text: String, for clients: [String]
+    ) throws(AdministrationRefusal) -> Decision<NodeRecord> {
+        var node = try node(text)
+        for client in clients
+        where client != "*" && !Self.isTag(client) && state.user(name: client) == nil {
+            throw .invalidRelayUser(client)
+        }
+        node.relaysFor = clients.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
         return Decision(node, changes: [.node(node)])
     }
 

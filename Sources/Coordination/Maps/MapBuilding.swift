@@ -17,6 +17,8 @@ extension Coordinator {
         // Left out when there are none: an empty list means "unchanged".
         if !peers.isEmpty { response.peers = peers.map { peerNode($0, at: now.wall) } }
         response.packetFilters = ["base": node.isExpired(at: now.wall) ? [] : [.allowAll]]
+        let relayRules = node.isExpired(at: now.wall) ? [] : relayRules(for: node)
+        if !relayRules.isEmpty { response.packetFilters?[Self.relayFilterName] = relayRules }
         response.userProfiles = profiles(of: peers + [node])
         return response
     }
@@ -60,6 +62,11 @@ extension Coordinator {
             response.userProfiles =
                 (response.userProfiles ?? [])
                 + users.sorted { $0.id < $1.id }.map { profile(of: $0) }
+        }
+        if pending.areRelayRulesChanged {
+            let rules = node.isExpired(at: now.wall) ? [] : relayRules(for: node)
+            // Null takes the part away.
+            response.packetFilters = [Self.relayFilterName: rules.isEmpty ? nil : rules]
         }
         guard response != MapResponse() else { return nil }
         response.controlTime = now.wall

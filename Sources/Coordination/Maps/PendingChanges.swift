@@ -9,6 +9,8 @@ package struct PendingChanges: Equatable, Sendable {
     package private(set) var isSelfChanged = false
     /// The session's own node was expired and is not any more.
     package private(set) var isSelfRevived = false
+    /// Who relays for whom is not what it was. What a node is told of it concerns that node alone.
+    package private(set) var areRelayRulesChanged = false
     /// Set when the session's own node was removed: say farewell and end.
     package private(set) var ownRemoval: NodeRecord?
 
@@ -31,6 +33,7 @@ package struct PendingChanges: Equatable, Sendable {
             peers[record.id] = nil
             removed.insert(record.id)
         case .userChanged(let id): users.insert(id)
+        case .relayRulesChanged: areRelayRulesChanged = true
         case .loginSettled: break
         }
     }

@@ -112,6 +112,7 @@ extension NodeRecord: JSONReadable, JSONWritable {
         capabilityVersion = try object.read("capabilityVersion", or: 0)
         isEphemeral = try object.read("ephemeral", or: false)
         preAuthKey = try object.optional("preAuthKey")
+        relaysFor = try object.read("relaysFor", or: [])
         lastSeen = try object.optional("lastSeen")
     }
 
@@ -136,6 +137,7 @@ extension NodeRecord: JSONReadable, JSONWritable {
             writer.omit("ephemeral", isEphemeral)
             writer.keep("registration", registration.rawValue)
             writer.omit("preAuthKey", preAuthKey)
+            writer.omit("relaysFor", relaysFor)
             writer.omit("lastSeen", lastSeen)
         }
     }

@@ -117,6 +117,8 @@ package struct NodeRecord: Equatable, Sendable {
     package var isEphemeral = false
     package var registration: RegistrationMethod
     package var preAuthKey: PreAuthKeyID?
+    /// For whom it may relay UDP: `*` for everybody, names of users, tags. Empty: for nobody.
+    package var relaysFor: [String] = []
     /// When its last connection ended; nil when it never had one.
     package var lastSeen: Timestamp?
 

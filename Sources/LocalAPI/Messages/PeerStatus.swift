@@ -20,6 +20,8 @@ package struct PeerStatus: Equatable, Sendable {
     package var endpoints: [Endpoint] = []
     /// The direct path in use; nil while packets take the relay or none flow.
     package var currentEndpoint: Endpoint?
+    /// The way through another node's UDP relay in use instead, as `ip:port:vni:N`; empty for none.
+    package var peerRelay = ""
     /// What stands in the way of a direct path, in a sentence; empty while there is one, and for idle
     /// peers.
     package var obstacle = ""
@@ -62,6 +64,7 @@ extension PeerStatus: JSONReadable, JSONWritable {
         endpoints = try object.read("Addrs", or: [String]()).compactMap { Endpoint($0) }
         currentEndpoint = Endpoint(try object.read("CurAddr", or: ""))
         relay = try object.read("Relay", or: "")
+        peerRelay = try object.read("PeerRelay", or: "")
         obstacle = try object.read("Why", or: "")
         receivedBytes = try object.read("RxBytes", or: 0)
         sentBytes = try object.read("TxBytes", or: 0)
@@ -96,7 +99,7 @@ extension PeerStatus: JSONReadable, JSONWritable {
             writer.keep("Addrs", endpoints)
             writer.keep("CurAddr", currentEndpoint?.description ?? "")
             writer.keep("Relay", relay)
-            writer.keep("PeerRelay", "")
+            writer.keep("PeerRelay", peerRelay)
             writer.omit("Why", obstacle)
             writer.keep("RxBytes", receivedBytes)
             writer.keep("TxBytes", sentBytes)

@@ -13,6 +13,8 @@ package struct PingResult: Equatable, Sendable {
     package var latencySeconds = 0.0
     /// The direct path the answer came over; nil when it came through a relay.
     package var endpoint: Endpoint?
+    /// The way through another node's UDP relay that it came over, as `ip:port:vni:N`.
+    package var peerRelay = ""
     package var relayRegion = 0
     package var relayCode = ""
     /// When relayed: what stands in the way of a direct path, in a sentence.
@@ -50,6 +52,7 @@ extension PingResult: JSONReadable, JSONWritable {
         self.error = error.isEmpty ? nil : error
         latencySeconds = try object.read("LatencySeconds", or: 0)
         endpoint = Endpoint(try object.read("Endpoint", or: ""))
+        peerRelay = try object.read("PeerRelay", or: "")
         relayRegion = try object.read("DERPRegionID", or: 0)
         relayCode = try object.read("DERPRegionCode", or: "")
         isOwnAddress = try object.read("IsLocalIP", or: false)
@@ -69,7 +72,7 @@ extension PingResult: JSONReadable, JSONWritable {
         writer.keep("Err", error ?? "")
         writer.keep("LatencySeconds", latencySeconds)
         writer.keep("Endpoint", endpoint?.description ?? "")
-        writer.keep("PeerRelay", "")
+        writer.keep("PeerRelay", peerRelay)
         writer.keep("DERPRegionID", relayRegion)
         writer.keep("DERPRegionCode", relayCode)
         writer.omit("IsLocalIP", isOwnAddress)

@@ -24,6 +24,10 @@ package struct Prefs: Equatable, Sendable {
     package var advertisedRoutes: [IPPrefix] = []
     /// The user who, besides root, may change this node; empty for none.
     package var operatorUser = ""
+    /// The UDP port on which to relay for peers; 0 for any, nil for not relaying.
+    package var relayServerPort: UInt16?
+    /// Where peers reach that relay besides what the node finds out for itself.
+    package var relayServerStaticEndpoints: [Endpoint] = []
 
     package init() {}
 }
@@ -42,6 +46,9 @@ package struct PrefsChange: Equatable, Sendable {
     package var advertisedTags: [String]?
     package var advertisedRoutes: [IPPrefix]?
     package var operatorUser: String?
+    /// The inner nil switches relaying off.
+    package var relayServerPort: UInt16??
+    package var relayServerStaticEndpoints: [Endpoint]?
 
     package init() {}
 
@@ -63,6 +70,9 @@ extension Prefs {
         advertisedTags = change.advertisedTags ?? advertisedTags
         advertisedRoutes = change.advertisedRoutes ?? advertisedRoutes
         operatorUser = change.operatorUser ?? operatorUser
+        relayServerPort = change.relayServerPort ?? relayServerPort
+        relayServerStaticEndpoints =
+            change.relayServerStaticEndpoints ?? relayServerStaticEndpoints
     }
 }
 
@@ -81,6 +91,16 @@ extension Prefs: JSONReadable, JSONWritable {
         advertisedTags = try object.read("AdvertiseTags", or: [])
         advertisedRoutes = try object.read("AdvertiseRoutes", or: [])
         operatorUser = try object.read("OperatorUser", or: "")
+        relayServerPort = try object.optional("RelayServerPort")
+        let endpoints = try object.read("RelayServerStaticEndpoints", or: [String]())
+        relayServerStaticEndpoints = try endpoints.map { (text) throws(MessageDecodingError) in
+            guard let endpoint = Endpoint(text) else {
+                throw MessageDecodingError(
+                    path: "RelayServerStaticEndpoints",
+                    .unreadable(expected: "addresses with ports"))
+            }
+            return endpoint
+        }
     }
 
     package func write(to writer: inout JSONWriter) {
@@ -97,6 +117,9 @@ extension Prefs: JSONReadable, JSONWritable {
             writer.keep("Hostname", hostname)
             writer.keep("AdvertiseRoutes", advertisedRoutes)
             writer.omit("OperatorUser", operatorUser)
+            if let relayServerPort { writer.keep("RelayServerPort", relayServerPort) }
+            writer.omit(
+                "RelayServerStaticEndpoints", relayServerStaticEndpoints.map(\.description))
         }
     }
 }
@@ -122,6 +145,9 @@ extension PrefsChange: JSONReadable, JSONWritable {
             case "Hostname": hostname = prefs.hostname
             case "AdvertiseRoutes": advertisedRoutes = prefs.advertisedRoutes
             case "OperatorUser": operatorUser = prefs.operatorUser
+            case "RelayServerPort": relayServerPort = .some(prefs.relayServerPort)
+            case "RelayServerStaticEndpoints":
+                relayServerStaticEndpoints = prefs.relayServerStaticEndpoints
             default:
                 throw MessageDecodingError(
                     path: member.name, .unreadable(expected: "a setting this node has"))
@@ -148,6 +174,15 @@ extension PrefsChange: JSONReadable, JSONWritable {
             set("Hostname", hostname)
             set("AdvertiseRoutes", advertisedRoutes)
             set("OperatorUser", operatorUser)
+            set("RelayServerStaticEndpoints", relayServerStaticEndpoints?.map(\.description))
+            if let port = relayServerPort {
+                if let port {
+                    writer.keep("RelayServerPort", port)
+                } else {
+                    writer.keep("RelayServerPort", JSON.null)
+                }
+                writer.keep("RelayServerPortSet", true)
+            }
         }
     }
 }

@@ -4,6 +4,9 @@ import NetTypes
 struct CandidateTable {
     private(set) var candidates: [Candidate] = []
 
+    /// Those that are no ways through peer relays.
+    var direct: [Candidate] { candidates.filter { !$0.endpoint.isRelayedPath } }
+
     func index(of endpoint: Endpoint) -> Int? {
         candidates.firstIndex { $0.endpoint == endpoint }
     }

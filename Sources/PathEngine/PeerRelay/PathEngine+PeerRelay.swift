@@ -103,10 +103,12 @@ extension PathEngine {
         for index in relays.takeWanted(at: now) { search(for: index, at: now) }
         serviceAllocations(at: now)
         serviceHandshakes(at: now)
-        if let sweep = relays.sweepAt, sweep <= now {
-            forgetRelayedPaths(at: now) { $0.isForgotten(at: now) }
-            relays.sweepAt = relays.paths.isEmpty ? nil : now + PeerRelayTiming.sweepInterval
-        }
+    }
+
+    mutating func sweepRelayedPaths(at now: MonotonicInstant) {
+        guard let due = relays.sweepAt, due <= now else { return }
+        forgetRelayedPaths(at: now) { $0.isForgotten(at: now) }
+        relays.sweepAt = relays.paths.isEmpty ? nil : now + PeerRelayTiming.sweepInterval
     }
 
     private mutating func search(for index: Int, at now: MonotonicInstant) {

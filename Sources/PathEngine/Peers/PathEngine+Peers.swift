@@ -92,8 +92,7 @@ extension PathEngine {
         status.isActive = peer.isInSession(at: now)
         status.lastSentAt = known(peer.activity.lastSentAt)
         status.lastReceivedAt = known(peer.activity.lastReceivedAt)
-        let direct = peer.candidates.candidates.filter { !$0.endpoint.isRelayedPath }
-        status.candidates = direct.map { candidate in
+        status.candidates = peer.candidates.direct.map { candidate in
             PathStatus.CandidateStatus(
                 endpoint: candidate.endpoint, sources: candidate.sources,
                 roundTrip: candidate.quality.roundTrip,

@@ -11,7 +11,7 @@ extension PathEngine {
         }
         if now - peer.activity.activeSince < PathTiming.searchPatience { return .searching }
         let own = ownEndpoints.list.map(\.endpoint.address).filter(\.isPublic)
-        let theirs = peer.candidates.candidates.map(\.endpoint.address).filter(\.isPublic)
+        let theirs = peer.candidates.direct.map(\.endpoint.address).filter(\.isPublic)
         if own.isEmpty { return .udpBlocked(theirs.isEmpty ? .both : .own) }
         if theirs.isEmpty { return .udpBlocked(.peer) }
         guard own.contains(where: { address in theirs.contains { $0.isIPv4 == address.isIPv4 } })
@@ -25,7 +25,7 @@ extension PathEngine {
         if let shared = own.first(where: { $0.isIPv4 && theirs.contains($0) }) {
             return .noHairpin(shared)
         }
-        return .unanswered(peer.candidates.candidates.count)
+        return .unanswered(peer.candidates.direct.count)
     }
 
     private func hardNAT(

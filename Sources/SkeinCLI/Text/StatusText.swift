@@ -78,6 +78,8 @@ struct StatusText {
             parts.append(peer.isOnline ? "active" : "active; offline")
             if let endpoint = peer.currentEndpoint {
                 parts.append("direct \(endpoint)")
+            } else if !peer.peerRelay.isEmpty {
+                parts.append("peer-relay \(peer.peerRelay)")
             } else if !peer.relay.isEmpty {
                 let why = peer.obstacle.isEmpty ? "" : " (\(peer.obstacle))"
                 parts.append("relay \"\(peer.relay)\"" + why)

@@ -81,6 +81,8 @@ struct Ping: AsyncParsableCommand {
         let way =
             if let endpoint = result.endpoint {
                 "\(endpoint)"
+            } else if !result.peerRelay.isEmpty {
+                "peer-relay(\(result.peerRelay))"
             } else if !result.relayCode.isEmpty {
                 "relay(\(result.relayCode))"
             } else {

@@ -8,7 +8,7 @@ struct Nodes: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "The machines of the network.",
         subcommands: [
-            List.self, Show.self, Approve.self, Expire.self, Rename.self, Delete.self,
+            List.self, Show.self, Approve.self, Expire.self, Rename.self, Relay.self, Delete.self,
         ])
 
     struct List: AsyncParsableCommand {
@@ -59,6 +59,7 @@ struct Nodes: ParsableCommand {
                 ("Host name", result.text("name")), ("Owner", NodeText.owner(of: result)),
                 ("Addresses", result.list("ipAddresses")), ("State", NodeText.state(of: result)),
                 ("Endpoints", result.list("endpoints")), ("Home relay", result.text("homeRelay")),
+                ("Relays for", result.list("relaysFor")),
                 ("OS", result.text("os")), ("Client", result.text("clientVersion")),
                 ("Ephemeral", result.text("ephemeral")),
                 ("Created", result.time("createdAt", or: "")),
@@ -146,6 +147,40 @@ struct Nodes: ParsableCommand {
             let result = try await common.administrator().call(
                 "POST", "node", node, "rename", name, result: "node")
             common.show(result, "The machine is called \(result.text("fullName")).")
+        }
+    }
+
+    struct Relay: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Lets a machine relay UDP for others that find no direct path.",
+            discussion: """
+                The machine itself has to be told as well: skein set --relay-server-port PORT. Others \
+                must be able to send UDP to that port.
+                """)
+        @OptionGroup var common: CommonOptions
+        @Argument(help: "Its ID, name or address.")
+        var node: String
+        @Option(
+            name: .customLong("for"),
+            help: "For whom: users and tags, such as alice,tag:server; * is everybody.")
+        var clients = "*"
+        @Flag(help: "For nobody any more.")
+        var off = false
+
+        func run() async throws {
+            let clients = off ? [] : clients.split(separator: ",").map(String.init)
+            guard off || !clients.isEmpty else {
+                throw CommandFailure("say for whom, or --off for nobody")
+            }
+            let body = JSONObject([.init("for", .array(clients.map { .string($0) }))])
+            let result = try await common.administrator().call(
+                "POST", "node", node, "relay", body: body, result: "node")
+            let name = result.text("givenName")
+            common.show(
+                result,
+                off
+                    ? "\(name) relays for nobody."
+                    : "\(name) may relay for \(result.list("relaysFor")).")
         }
     }
 
