@@ -121,6 +121,7 @@ let package = Package(
         codec("Netlink", ["NetTypes"]),
         codec("ControlMessages", ["NetTypes"]),
         codec("PortMappingMessages", ["NetTypes"]),
+        codec("QRCode", []),
         tests("IPPacket", ["NetTypes"]),
         tests("STUN", ["NetTypes"]),
         tests("Disco", ["NetTypes", "CryptoPrimitives"]),
@@ -129,6 +130,7 @@ let package = Package(
         tests("Netlink", ["NetTypes"]),
         tests("ControlMessages", ["NetTypes"]),
         tests("PortMappingMessages", ["NetTypes"]),
+        tests("QRCode", []),
 
         // Floor 2: engines
         engine("Noise", ["NetTypes", "CryptoPrimitives"]),
@@ -293,7 +295,7 @@ let package = Package(
             "ControlServer",
             [
                 "NetTypes", "LinuxIO", "CryptoPrimitives", "ControlMessages", "Compression",
-                "Coordination",
+                "Coordination", "SignIn", "QRCode",
                 "ControlTransport", "DERP", "DERPClient", "RelayServer", "STUNServer",
                 "ServerStore", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOWebSocket", "NIOHTTP2",
                 "NIOHPACK", "NIOSSL", "HTTPTypes", "AsyncHTTPClient", "Hummingbird", "Logging",
@@ -318,9 +320,9 @@ let package = Package(
             "ControlServer",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
-                "ControlTransport", "ControlClient", "DERP", "NodeCore", "STUN", "ServerStore",
+                "SignIn", "ControlTransport", "ControlClient", "DERP", "NodeCore", "STUN", "ServerStore",
                 "NIOCore", "NIOPosix", "NIOHTTP1",
-                "NIOHTTP2", "NIOHPACK", "NIOSSL", "Logging",
+                "NIOHTTP2", "NIOHPACK", "NIOSSL", "HTTPTypes", "Logging",
             ]),
 
         // Floor 5: faces
@@ -333,8 +335,8 @@ let package = Package(
         face(
             "SkeinServerCLI",
             [
-                "NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "ServerStore",
-                "ControlServer", "ArgumentParser", "Logging",
+                "NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "SignIn",
+                "ServerStore", "ControlServer", "ArgumentParser", "Logging",
             ]
         ),
         program("skein", ["SkeinCLI"]),

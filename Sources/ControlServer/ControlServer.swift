@@ -5,6 +5,7 @@ package import Logging
 package import NIOCore
 import NIOSSL
 package import NetTypes
+package import SignIn
 
 /// The coordination server with its embedded relay and STUN, on one TCP port.
 package final class ControlServer: Sendable {
@@ -21,6 +22,9 @@ package final class ControlServer: Sendable {
         package var serverKey: PrivateKey<MachineKind>
         /// Nil: no embedded relay.
         package var relay: RelaySettings?
+        /// How users prove who they are. Unless it is set, with a key that is gone at the end.
+        package var accounts = Accounts(
+            settings: SignInSettings(), secrets: AccountSecrets(SecretBytes()))
         /// Shown at `/version`.
         package var version = "0"
 
@@ -39,6 +43,7 @@ package final class ControlServer: Sendable {
     private let listener: Listener
     private let halfOpen: HalfOpenConnections
     private let relay: EmbeddedRelay?
+    private let hasher: PasswordHasher
     private let certificate: Certificate?
     private let logger: Logger
 
@@ -63,11 +68,12 @@ package final class ControlServer: Sendable {
         let link = RelayLink()
         do {
             owner = try await CoordinationOwner(
-                settings: settings.coordination, storage: storage, clock: ServerClock(),
-                logger: logger, nodeRemoved: { link.disconnect($0) })
+                settings: settings.coordination, accounts: settings.accounts, storage: storage,
+                clock: ServerClock(), logger: logger, nodeRemoved: { link.disconnect($0) })
         } catch {
             throw .storage("\(error)")
         }
+        hasher = PasswordHasher(cost: settings.accounts.settings.passwordCost)
         let owner = owner
         relay = settings.relay.map { relay in
             EmbeddedRelay(relay, group: group, logger: logger) { node, _ in
@@ -76,7 +82,10 @@ package final class ControlServer: Sendable {
         }
         link.connect(relay)
         halfOpen = HalfOpenConnections(limits: limits)
-        var front = Self.front(settings, owner, halfOpen, relay, logger, timing)
+        let people = PeoplePages(
+            owner: owner, hasher: hasher, storage: storage,
+            serverURL: settings.coordination.serverURL, logger: logger)
+        var front = Self.front(settings, owner, people, halfOpen, relay, logger, timing)
         front.timeouts = timeouts
         var tls: (@Sendable () -> NIOSSLContext)?
         if let certificate { tls = { certificate.context } }
@@ -89,12 +98,13 @@ package final class ControlServer: Sendable {
     }
 
     private static func front(
-        _ settings: Settings, _ owner: CoordinationOwner, _ halfOpen: HalfOpenConnections,
+        _ settings: Settings, _ owner: CoordinationOwner, _ people: PeoplePages,
+        _ halfOpen: HalfOpenConnections,
         _ relay: EmbeddedRelay?, _ logger: Logger, _ timing: MachineService.Timing
     ) -> Front {
         let service = MachineService(owner: owner, timing: timing, logger: logger)
         let pages = PageResponder(
-            makePages(PageSource(settings, owner)), logger: logger)
+            makePages(PageSource(settings, owner), people), logger: logger)
         let serverKey = settings.serverKey
         return Front(
             halfOpen: halfOpen,
@@ -127,6 +137,7 @@ package final class ControlServer: Sendable {
         await owner.endAllSessions()
         await listener.close()
         await owner.finish()
+        await hasher.shutDown()
     }
 }
 
@@ -137,7 +148,6 @@ extension PageSource {
         serverURL = settings.coordination.serverURL
         let derpMap = settings.coordination.derpMap
         self.derpMap = { derpMap }
-        pendingLogin = { await owner.waitingMachine($0) }
         isKnown = { await owner.admits($0) }
         checkHealth = { try await owner.checkHealth() }
     }

@@ -1,13 +1,15 @@
 import Coordination
+import CryptoPrimitives
 import DERP
 import Glibc
-import LinuxIO
+package import LinuxIO
 package import Logging
 import NIOCore
 import NIOPosix
 import NetTypes
-import ServerStore
+package import ServerStore
 import ServiceLifecycle
+package import SignIn
 import UnixSignals
 
 extension ControlServer {
@@ -25,12 +27,12 @@ extension ControlServer {
         let store = try ServerStore(directory: directory)
         var settings = try Settings(configuration, keysIn: directory)
         settings.version = version
-        try await serve(settings, storage: Storage(store), group: group, logger: logger) {
-            server in
+        let storage = Storage(store)
+        try await serve(settings, storage: storage, group: group, logger: logger) { server in
             var services: [any Service] = [
                 try await AdminListener(
-                    path: configuration.adminSocket, owner: server.owner, group: group,
-                    logger: logger)
+                    path: configuration.adminSocket, owner: server.owner, storage: storage,
+                    group: group, logger: logger)
             ]
             if configuration.relay.isEnabled, let stun = configuration.relay.stunListen {
                 services.append(
@@ -94,6 +96,7 @@ extension ControlServer.Settings {
             coordination: configuration.coordinationSettings,
             serverKey: try KeyFile.loadOrCreate(
                 directory.file("noise.key"), as: MachineKind.self))
+        accounts = try Accounts(configuration, keysIn: directory)
         certificate = configuration.tls
         trustedProxies = configuration.trustedProxies
         if configuration.relay.isEnabled {
@@ -104,11 +107,23 @@ extension ControlServer.Settings {
     }
 }
 
+extension Accounts {
+    /// Takes the key that seals secrets of accounts from the state directory.
+    package init(
+        _ configuration: ServerConfiguration, keysIn directory: PrivateFolder
+    ) throws(ServerStoreError) {
+        // Any 32 secret bytes will do, and the form of the file is that of other keys.
+        let key = try KeyFile.loadOrCreate(directory.file("accounts.key"), as: MachineKind.self)
+        self.init(settings: configuration.signIn, secrets: AccountSecrets(key.secret))
+    }
+}
+
 extension Storage {
-    init(_ store: ServerStore) {
+    package init(_ store: ServerStore) {
         self.init(
             commit: { try await store.commit($0) },
-            load: { try await store.load() })
+            load: { try await store.load() },
+            audit: { try await store.auditEntries(before: $0, limit: $1) })
     }
 }
 

@@ -40,6 +40,17 @@ package enum PasswordHash {
             decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// A text that no password has as its hash, but that takes as long to compare.
+    package static func decoy(cost: Cost, random: inout some RandomNumberGenerator) -> String {
+        func letters(_ count: Int) -> String {
+            String(
+                decoding: random.bytes(count: count).map { 0x41 + $0 % 26 }, as: UTF8.self)
+        }
+        // Sixteen bytes of salt and 32 of hash in Base64; the letter A has no bits that are left over.
+        return "$argon2id$v=19$m=\(cost.memory / 1024),t=\(cost.passes),p=1$\(letters(21))A"
+            + "$\(letters(42))A"
+    }
+
     /// Takes as long as it took to make the hash.
     package static func matches(_ password: String, _ hash: String) -> Bool {
         requireLibraries()

@@ -25,10 +25,10 @@ package struct SignInDesk: ~Copyable {
 
     /// `decoy` is the hash of an unknown password at `settings.passwordCost`.
     package init(
-        settings: SignInSettings, secrets: AccountSecrets, decoy: String, at now: Moment
+        _ accounts: Accounts, decoy: String, at now: Moment
     ) {
-        self.settings = settings
-        self.secrets = secrets
+        settings = accounts.settings
+        secrets = accounts.secrets
         self.decoy = decoy
         attempts = AttemptTable(
             capacity: settings.attemptCapacity, lifetime: settings.attemptLifetime)

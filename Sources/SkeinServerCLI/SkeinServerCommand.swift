@@ -15,8 +15,8 @@ package struct SkeinServerCommand: AsyncParsableCommand {
             Commands talk to the running server, or work on its database while it is stopped.
             """,
         subcommands: [
-            Serve.self, Relay.self, Users.self, PreAuthKeys.self, Nodes.self, ConfigCommand.self,
-            Version.self,
+            Serve.self, Relay.self, Users.self, Sessions.self, PreAuthKeys.self, Nodes.self,
+            Audit.self, ConfigCommand.self, Version.self,
         ])
 
     package init() {}

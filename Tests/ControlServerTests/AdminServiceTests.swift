@@ -3,6 +3,7 @@ import ControlServer
 import Coordination
 import CryptoPrimitives
 import NetTypes
+import SignIn
 import Synchronization
 import Testing
 
@@ -15,7 +16,11 @@ import Testing
         struct Broken: Error {}
 
         var service: AdminService {
-            AdminService { decide in
+            AdminService(
+                accounts: Accounts(
+                    settings: SignInSettings(), secrets: AccountSecrets(SecretBytes())),
+                audit: { _, _ in [] }
+            ) { decide in
                 if self.isBroken.withLock({ $0 }) { throw Broken() }
                 return self.state.withLock { state in
                     let now = Moment(

@@ -17,7 +17,8 @@ import Testing
         let test = try await TestServer()
         let path = "/tmp/skein-admin-\(test.server.port).sock"
         let admin = try await AdminListener(
-            path: path, owner: test.server.owner, group: group, logger: logger)
+            path: path, owner: test.server.owner, storage: test.store.storage, group: group,
+            logger: logger)
         let body = "{\"name\":\"ada\"}"
         let made = try await send(
             "POST /api/v1/user HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)",

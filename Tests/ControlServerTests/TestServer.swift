@@ -7,6 +7,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import NetTypes
+import SignIn
 import Synchronization
 
 @testable import ControlServer
@@ -15,6 +16,7 @@ import Synchronization
 final class MemoryStore: Sendable {
     struct Refused: Error {}
     private let state = Mutex((stored: CoordinationState(), fails: false, commits: 0))
+    private let entries = Mutex<[AuditEntry]>([])
     private enum Gate { case open, closed, awaited(CheckedContinuation<Void, Never>) }
     private let gate = Mutex(Gate.open)
 
@@ -27,9 +29,14 @@ final class MemoryStore: Sendable {
                     state.commits += 1
                     for change in changes { state.stored.apply(change) }
                 }
+                for case .audit(let entry) in changes {
+                    self.entries.withLock { $0.append(entry) }
+                }
             },
-            load: { self.state.withLock { $0.stored } })
+            load: { self.state.withLock { $0.stored } },
+            audit: { _, _ in self.audit.enumerated().map { (Int64($0.offset), $0.element) } })
     }
+    var audit: [AuditEntry] { entries.withLock { $0 } }
     var commits: Int { state.withLock { $0.commits } }
     /// Lets the next commit wait for `resume`.
     func hold() { gate.withLock { $0 = .closed } }
@@ -75,6 +82,9 @@ struct TestServer: Sendable {
         var settings = ControlServer.Settings(
             host: "127.0.0.1", port: port, coordination: coordination, serverKey: serverKey)
         settings.relay = RelaySettings(key: PrivateKey<RelayKind>())
+        var signIn = SignInSettings()
+        signIn.passwordCost = .least
+        settings.accounts = Accounts(settings: signIn, secrets: AccountSecrets(SecretBytes()))
         return settings
     }
 

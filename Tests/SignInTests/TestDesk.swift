@@ -42,8 +42,9 @@ final class TestDesk {
         var key = random.bytes(count: 32)
         defer { wipe(&key) }
         desk = SignInDesk(
-            settings: settings, secrets: AccountSecrets(SecretBytes(copying: key.span.bytes)),
-            decoy: PasswordHash.make("nobody knows", cost: .least)!, at: now)
+            Accounts(
+                settings: settings, secrets: AccountSecrets(SecretBytes(copying: key.span.bytes))),
+            decoy: PasswordHash.decoy(cost: .least, random: &random), at: now)
         let network = CoordinationSettings(
             serverURL: "https://mesh.example.org/", baseDomain: "mesh.example",
             derpMap: DERPMap(regions: [:]))

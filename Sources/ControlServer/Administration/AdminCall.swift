@@ -2,11 +2,13 @@ import ControlMessages
 import Coordination
 import CryptoPrimitives
 import NetTypes
+import SignIn
 
 /// One call: finds out what is asked for and decides it.
 struct AdminCall {
     let request: AdminRequest
     let now: Moment
+    let accounts: Accounts
 
     struct Failure: Error {
         var status: Int
@@ -25,7 +27,8 @@ struct AdminCall {
             let arguments = Array(request.path.dropFirst(3))
             switch request.path[2] {
             case "health": return reply(Decision(()), .object(JSONObject()))
-            case "user": return try user(arguments, &coordinator)
+            case "user": return try user(arguments, &coordinator, &random)
+            case "session": return try session(arguments, &coordinator)
             case "preauthkey": return try preAuthKey(arguments, &coordinator, &random)
             case "node": return try node(arguments, &coordinator)
             case "auth": return try login(arguments, &coordinator)
@@ -35,25 +38,6 @@ struct AdminCall {
             throw Failure(status: 400, text: refusal.text)
         } catch let error as MessageDecodingError {
             throw Failure(status: 400, text: "the request cannot be read: \(error)")
-        }
-    }
-
-    // MARK: Users
-
-    private func user(_ arguments: [String], _ coordinator: inout Coordinator) throws -> Result {
-        switch (request.method, arguments.count) {
-        case ("GET", 0):
-            let users = coordinator.state.sortedUsers.map { AdminView.user($0) }
-            return list("users", users)
-        case ("POST", 0):
-            let decision = try coordinator.createUser(
-                name: try text("name"), displayName: try request.body.read("displayName", or: ""),
-                at: now.wall)
-            return reply(decision, single("user", AdminView.user(decision.reply)))
-        case ("DELETE", 1):
-            let decision = try coordinator.deleteUser(name: arguments[0])
-            return reply(decision, single("user", AdminView.user(decision.reply)))
-        default: throw wrongMethod
         }
     }
 
@@ -134,33 +118,38 @@ struct AdminCall {
                 PendingLoginID(try text("authId")), user: try text("user"), at: now.wall)
             return reply(decision, single("node", view(decision.reply, coordinator)))
         case ("POST", ["reject"]):
-            let events = try coordinator.rejectLogin(PendingLoginID(try text("authId")))
+            let id = PendingLoginID(try text("authId"))
+            let machine = coordinator.waitingLogin(id).map { $0.machineKey.shortText } ?? ""
+            let events = try coordinator.rejectLogin(id)
             let reply = AdminReply(.object(JSONObject()))
-            return Decision(AdminService.Outcome(reply: reply, events: events))
+            let entry = AuditEntry(
+                time: now.wall, by: .commandLine, .loginRejected, "machine \(machine)")
+            return Decision(
+                AdminService.Outcome(reply: reply, events: events), changes: [.audit(entry)])
         default: throw wrongMethod
         }
     }
 
     // MARK: Helpers
 
-    private var wrongMethod: Failure { Failure(status: 404, text: "there is no such call") }
+    var wrongMethod: Failure { Failure(status: 404, text: "there is no such call") }
 
-    private func text(_ name: String) throws -> String {
+    func text(_ name: String) throws -> String {
         guard let text = try request.body.optional(name, as: String.self), !text.isEmpty else {
             throw Failure(status: 400, text: "the request needs '\(name)'")
         }
         return text
     }
 
-    private func single(_ name: String, _ value: JSON) -> JSON {
+    func single(_ name: String, _ value: JSON) -> JSON {
         .object(JSONObject([.init(name, value)]))
     }
 
-    private func list(_ name: String, _ values: [JSON]) -> Result {
+    func list(_ name: String, _ values: [JSON]) -> Result {
         reply(Decision(()), single(name, .array(values)))
     }
 
-    private func reply<Reply>(_ decision: Decision<Reply>, _ body: JSON) -> Result {
+    func reply<Reply>(_ decision: Decision<Reply>, _ body: JSON) -> Result {
         Decision(AdminService.Outcome(reply: AdminReply(body)), changes: decision.changes)
     }
 }

@@ -7,6 +7,7 @@ import NIOHTTP1
 import NIOPosix
 import NetTypes
 import ServiceLifecycle
+import SignIn
 
 /// The Unix socket on which a running server takes the commands of its administrator. Only the
 /// user it runs as, and root, may open it.
@@ -15,9 +16,13 @@ struct AdminListener: ServiceLifecycle.Service {
     private let open = OpenChannels()
 
     init(
-        path: String, owner: CoordinationOwner, group: any EventLoopGroup, logger: Logger
+        path: String, owner: CoordinationOwner, storage: Storage, group: any EventLoopGroup,
+        logger: Logger
     ) async throws(ControlServerError) {
-        let service = AdminService { decide in try await owner.administer(decide) }
+        let accounts = await owner.consult { desk, _, _, _ in desk.accounts }
+        let service = AdminService(accounts: accounts, audit: storage.audit) { decide in
+            try await owner.administer(decide)
+        }
         let front = Front(
             halfOpen: HalfOpenConnections(), clientAddress: ClientAddress(trustedProxies: []),
             respond: { head, body, _, _ in await Self.answer(head, body, service) },

@@ -2,6 +2,7 @@ package import ControlMessages
 package import Coordination
 package import CryptoPrimitives
 import NetTypes
+package import SignIn
 
 /// The answer to an administrator's request: an HTTP status and a JSON body.
 package struct AdminReply: Equatable, Sendable {
@@ -44,18 +45,32 @@ package struct AdminService: Sendable {
     package typealias Decide =
         @Sendable (inout Coordinator, Moment, inout SecureRandom) -> Decision<Outcome>
 
+    private let accounts: Accounts
+    private let audit: AuditReader
     private let perform: @Sendable (@escaping Decide) async throws -> AdminReply
 
+    /// Entries of the audit log before a position, newest first, at most so many.
+    package typealias AuditReader =
+        @Sendable (Int64?, Int) async throws -> [(position: Int64, entry: AuditEntry)]
+
     /// `perform` runs a decision, stores its changes, delivers its events and returns its reply.
-    package init(perform: @escaping @Sendable (@escaping Decide) async throws -> AdminReply) {
+    package init(
+        accounts: Accounts, audit: @escaping AuditReader,
+        perform: @escaping @Sendable (@escaping Decide) async throws -> AdminReply
+    ) {
+        self.accounts = accounts
+        self.audit = audit
         self.perform = perform
     }
 
     package func respond(to request: AdminRequest) async -> AdminReply {
         do {
-            return try await perform { coordinator, now, random in
+            if request.path == ["api", "v1", "audit"], request.method == "GET" {
+                return try await auditReply(to: request)
+            }
+            return try await perform { [accounts] coordinator, now, random in
                 do {
-                    return try AdminCall(request: request, now: now)
+                    return try AdminCall(request: request, now: now, accounts: accounts)
                         .decide(&coordinator, &random)
                 } catch let error as AdminCall.Failure {
                     return Decision(Outcome(reply: .failure(error.status, error.text)))
@@ -65,6 +80,20 @@ package struct AdminService: Sendable {
             }
         } catch {
             return .failure(500, "the change was not stored: \(error)")
+        }
+    }
+
+    private static var auditLimit: Int { 10_000 }
+
+    private func auditReply(to request: AdminRequest) async throws -> AdminReply {
+        do {
+            let limit: Int = try request.body.read("limit", or: 100)
+            let entries = try await audit(
+                try request.body.optional("before"), min(max(limit, 1), Self.auditLimit))
+            let views = entries.map { AdminView.audit($0.position, $0.entry) }
+            return AdminReply(.object(JSONObject([.init("entries", .array(views))])))
+        } catch let error as MessageDecodingError {
+            return .failure(400, "the request cannot be read: \(error)")
         }
     }
 }

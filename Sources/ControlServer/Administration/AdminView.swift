@@ -4,12 +4,49 @@ import NetTypes
 
 /// Records as administrators see them, with the member names of control protocol §9.3.
 enum AdminView {
-    static func user(_ user: UserRecord) -> JSON {
+    static func user(_ user: UserRecord, _ account: AccountRecord? = nil) -> JSON {
         object { view in
             view.add("id", .string(user.id.description))
             view.add("name", .string(user.name))
             view.add("displayName", .string(user.displayName))
             view.add("createdAt", user.created)
+            view.add("role", .string(user.role.rawValue))
+            view.add("suspended", .bool(user.isSuspended))
+            view.add("email", .string(user.email))
+            view.add("groups", .array(user.groups.map { .string($0) }))
+            view.add(
+                "identities",
+                .array(user.identities.map { .string("\($0.provider) \($0.subject)") }))
+            view.add("password", .bool(account?.hasPassword == true))
+            view.add("secondFactor", .bool(account?.oneTimeCodes != nil))
+        }
+    }
+
+    static func session(_ session: SessionRecord, user: UserRecord?) -> JSON {
+        object { view in
+            view.add("id", .string(session.id.description))
+            view.add("user", .string(user?.name ?? ""))
+            view.add("createdAt", session.created)
+            view.add("lastUsed", session.lastUsed)
+            view.add("expiration", session.expiry)
+            view.add("address", .string(session.address))
+            view.add("browser", .string(session.browser))
+            view.add("provider", .string(session.provider))
+            view.add("factors", .array(session.factors.map { .string($0) }))
+        }
+    }
+
+    static func audit(_ position: Int64, _ entry: AuditEntry) -> JSON {
+        object { view in
+            view.add("id", .integer(Int(position)))
+            view.add("time", entry.time)
+            view.add("by", .string(entry.initiator.kind.rawValue))
+            view.add("name", .string(entry.initiator.name))
+            view.add("from", .string(entry.initiator.address))
+            view.add("action", .string(entry.action.rawValue))
+            view.add("object", .string(entry.object))
+            view.add("result", .string(entry.isRefused ? "refused" : "done"))
+            view.add("detail", .string(entry.detail))
         }
     }
 

@@ -53,6 +53,7 @@ extension ServerConfiguration {
         try readServer(reader)
         try readRelay(reader)
         try readNodes(reader)
+        try readAccounts(reader)
     }
 
     private mutating func readServer(_ reader: ConfigurationReader) throws(ConfigurationError) {
@@ -142,6 +143,10 @@ struct ConfigurationReader {
         "node": ["key_expiry", "ephemeral_timeout"],
         "dns": ["base_domain"],
         "addresses": ["ipv4", "ipv6"],
+        "accounts": [
+            "local", "second_factor", "issuer", "session_idle", "session_lifetime",
+            "minimum_password_length",
+        ],
     ]
 
     func refuseUnknownKeys() throws(ConfigurationError) {

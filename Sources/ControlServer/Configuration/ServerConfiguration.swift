@@ -1,6 +1,7 @@
 package import ControlMessages
 package import Coordination
 package import NetTypes
+package import SignIn
 
 /// What the operator set in the configuration file; everything has a default.
 package struct ServerConfiguration: Sendable {
@@ -21,6 +22,8 @@ package struct ServerConfiguration: Sendable {
     package var baseDomain = "skein.internal"
     package var ipv4Range: IPPrefix? = .tunnelIPv4
     package var ipv6Range: IPPrefix? = .tunnelIPv6
+    /// How people sign in at the pages.
+    package var signIn = SignInSettings()
 
     /// PEM files.
     package struct TLSFiles: Equatable, Sendable {

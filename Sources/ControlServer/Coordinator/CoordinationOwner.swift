@@ -3,6 +3,7 @@ package import Coordination
 package import CryptoPrimitives
 import Logging
 import NetTypes
+package import SignIn
 
 /// Owns the coordinator: everything that looks at the network or changes it passes through here.
 ///
@@ -14,6 +15,7 @@ package actor CoordinationOwner {
     package struct StorageFailure: Error {}
 
     var coordinator: Coordinator
+    var desk: SignInDesk
     let clock: ServerClock
     let logger: Logger
     private let storage: Storage
@@ -48,8 +50,8 @@ package actor CoordinationOwner {
     }
 
     init(
-        settings: CoordinationSettings, storage: Storage, clock: ServerClock, logger: Logger,
-        nodeRemoved: @escaping @Sendable (NodeKey) -> Void
+        settings: CoordinationSettings, accounts: Accounts, storage: Storage,
+        clock: ServerClock, logger: Logger, nodeRemoved: @escaping @Sendable (NodeKey) -> Void
     ) async throws {
         self.storage = storage
         self.clock = clock
@@ -57,25 +59,52 @@ package actor CoordinationOwner {
         self.nodeRemoved = nodeRemoved
         coordinator = Coordinator(
             state: try await storage.load(), settings: settings, at: clock.now)
+        desk = SignInDesk(
+            accounts,
+            decoy: PasswordHash.decoy(cost: accounts.settings.passwordCost, random: &random),
+            at: clock.now)
     }
 
     // MARK: Deciding
 
-    /// Lets `decide` look at the network and returns its reply once its changes are stored.
+    /// Lets `decide` look at the network and returns its reply once its changes are stored. What
+    /// the audit log says of them names `initiator`.
     package func perform<Reply: Sendable>(
+        by initiator: Initiator = .server,
         _ decide: (inout Coordinator, Moment, inout SecureRandom) throws -> Decision<Reply>
     ) async throws -> Reply {
         let now = clock.now
         let decision = try decide(&coordinator, now, &random)
-        try await store(decision.changes, at: now)
+        try await store(decision.changes, by: initiator, at: now)
         return decision.reply
+    }
+
+    /// As `perform`, for what concerns sessions and accounts.
+    package func attend<Reply: Sendable>(
+        by initiator: Initiator,
+        _ decide: (
+            inout SignInDesk, inout Coordinator, Moment, inout SecureRandom
+        ) throws -> Decision<Reply>
+    ) async throws -> Reply {
+        let now = clock.now
+        let decision = try decide(&desk, &coordinator, now, &random)
+        try await store(decision.changes, by: initiator, at: now)
+        return decision.reply
+    }
+
+    /// As `attend`, for what changes nothing that is stored.
+    package func consult<Reply: Sendable>(
+        _ look: (inout SignInDesk, borrowing Coordinator, Moment, inout SecureRandom) -> Reply
+    ) -> Reply {
+        look(&desk, coordinator, clock.now, &random)
     }
 
     /// Does what an administrator asks.
     func administer(_ decide: AdminService.Decide) async throws -> AdminReply {
         let now = clock.now
         let decision = decide(&coordinator, now, &random)
-        try await store(decision.changes, events: decision.reply.events, at: now)
+        try await store(
+            decision.changes, events: decision.reply.events, by: .commandLine, at: now)
         return decision.reply.reply
     }
 
@@ -87,8 +116,13 @@ package actor CoordinationOwner {
 
     /// Applies changes and returns when they, and all that was decided before, are stored.
     private func store(
-        _ changes: [Change], events: [CoordinationEvent] = [], at now: Moment
+        _ changes: [Change], events: [CoordinationEvent] = [], by initiator: Initiator,
+        at now: Moment
     ) async throws {
+        let changes =
+            changes
+            + coordinator.state.auditEntries(of: changes, by: initiator, at: now.wall)
+            .map { .audit($0) }
         let isIdle = batch.isEmpty && committing == nil
         lastDelta = nil
         let events = events + coordinator.apply(changes, at: now)
@@ -189,7 +223,9 @@ package actor CoordinationOwner {
         _ request: RegisterRequest, from connection: MachineConnection
     ) async throws -> RegisterResponse {
         while true {
-            let reply = try await perform { coordinator, now, random in
+            let name = coordinator.state.node(key: request.nodeKey)?.name ?? ""
+            let node = Initiator(.node, name: name, address: connection.remoteAddress)
+            let reply = try await perform(by: node) { coordinator, now, random in
                 coordinator.register(
                     request, from: connection.machineKey,
                     capabilityVersion: connection.capabilityVersion,
@@ -242,7 +278,7 @@ package actor CoordinationOwner {
         while !Task.isCancelled {
             timerRounds += 1
             let now = clock.now
-            if let deadline = coordinator.nextDeadline(at: now) {
+            if let deadline = earliest(coordinator.nextDeadline(at: now), desk.nextDeadline) {
                 if deadline <= now.monotonic {
                     await handleTimeout(at: now)
                     continue
@@ -258,8 +294,10 @@ package actor CoordinationOwner {
     private func handleTimeout(at now: Moment) async {
         lastDelta = nil
         let decision = coordinator.handleTimeout(at: now)
+        let sessions = desk.handleTimeout(in: coordinator.state, at: now)
         do {
-            try await store(decision.changes, events: decision.reply, at: now)
+            try await store(
+                decision.changes + sessions.changes, events: decision.reply, by: .server, at: now)
         } catch {
             logger.error("what fell due was not stored", metadata: ["error": "\(error)"])
             // It is still due: without a pause a full disk would keep this loop busy.

@@ -6,12 +6,20 @@ package struct Storage: Sendable {
     package var commit: @Sendable ([Change]) async throws -> Void
     /// What is stored.
     package var load: @Sendable () async throws -> CoordinationState
+    /// The newest entries of the audit log before a position (nil: all), newest first, at most so
+    /// many.
+    package var audit:
+        @Sendable (Int64?, Int) async throws -> [(position: Int64, entry: AuditEntry)]
 
     package init(
         commit: @escaping @Sendable ([Change]) async throws -> Void,
-        load: @escaping @Sendable () async throws -> CoordinationState
+        load: @escaping @Sendable () async throws -> CoordinationState,
+        audit:
+            @escaping @Sendable (Int64?, Int) async throws
+            -> [(position: Int64, entry: AuditEntry)] = { _, _ in [] }
     ) {
         self.commit = commit
         self.load = load
+        self.audit = audit
     }
 }

@@ -11,29 +11,18 @@ struct PageSource: Sendable {
     /// What nodes are told to connect to.
     var serverURL: String
     var derpMap: @Sendable () async -> DERPMap
-    /// A login that waits for a person; nil when there is none of that ID.
-    var pendingLogin: @Sendable (String) async -> WaitingMachine?
     /// Whether a relay may serve a node.
     var isKnown: @Sendable (NodeKey) async -> Bool
     /// Fails when the server cannot do its work.
     var checkHealth: @Sendable () async throws -> Void
 }
 
-/// A machine that waits to be let in, as the page shows it.
-struct WaitingMachine: Sendable {
-    var hostname: String
-    var system: String
-    var nodeKey: NodeKey
-    /// What an administrator types.
-    var command: String
-}
-
 /// Everything the server answers outside of control channels and the relay.
-func makePages(_ source: PageSource) -> Router<PageContext> {
+func makePages(_ source: PageSource, _ people: PeoplePages) -> Router<PageContext> {
     let router = Router(context: PageContext.self, options: [.autoGenerateHeadEndpoints])
     addMachinePages(router, source)
     addRelayPages(router)
-    addPeoplePages(router, source)
+    addPeoplePages(router, source, people)
     return router
 }
 
@@ -45,7 +34,7 @@ func makeRelayPages(version: String) -> Router<PageContext> {
     addRobots(router)
     router.get("/health") { _, _ in json(Array("{\"status\":\"pass\"}".utf8)) }
     router.get("**") { _, _ in
-        html(
+        htmlResponse(
             status: .notFound, title: "Page not found",
             body: "<p>This is a relay of a private network; it has no page at this address.</p>")
     }
@@ -127,51 +116,25 @@ private func isChallenge(_ text: String) -> Bool {
         }
 }
 
-private func addPeoplePages(_ router: Router<PageContext>, _ source: PageSource) {
+private func addPeoplePages(
+    _ router: Router<PageContext>, _ source: PageSource, _ people: PeoplePages
+) {
     router.get("/") { _, _ in
-        html(
+        htmlResponse(
             title: "Skein coordination server",
             body: """
-                <p>This is the coordination server of a private network. There is nothing to see here
-                in a browser. To join, run:</p>
-                <pre><code>skein up --login-server \(escapedHTML(source.serverURL))</code></pre>
+                <p>This is the coordination server of a private network. To join, run:</p>
+                <pre><code>skein up --login-server \(source.serverURL)</code></pre>
+                <p><a href="/sign-in">Your machines and account</a></p>
                 """)
     }
-    router.get("/register/:id") { _, context in
-        let id = context.parameters.get("id") ?? ""
-        guard let machine = await source.pendingLogin(id) else {
-            return html(
-                status: .notFound, title: "This link is no longer valid",
-                body: """
-                    <p>The machine has joined already, or it has waited too long. Run
-                    <code>skein up</code> (or <code>tailscale up</code>) on it again to get a new link.</p>
-                    """)
-        }
-        return registerPage(machine)
-    }
+    people.add(to: router)
     addRobots(router)
     router.get("**") { _, _ in
-        html(
+        htmlResponse(
             status: .notFound, title: "Page not found",
             body: "<p>This server has no page at this address.</p>")
     }
-}
-
-private func registerPage(_ machine: WaitingMachine) -> Response {
-    html(
-        title: "A machine wants to join",
-        body: """
-            <dl>
-            <dt>Name</dt><dd>\(escapedHTML(machine.hostname))</dd>
-            <dt>System</dt><dd>\(escapedHTML(machine.system))</dd>
-            <dt>Key</dt><dd><code>\(escapedHTML(machine.nodeKey.shortText))…</code></dd>
-            </dl>
-            <p>If you know this machine, an administrator lets it in with this command on the server,
-            with the name of the user who is to own it:</p>
-            <pre><code>\(escapedHTML(machine.command))</code></pre>
-            <p>The machine goes on by itself as soon as that is done. If you did not expect this, close
-            the page: nothing happens.</p>
-            """)
 }
 
 // MARK: Answers
@@ -182,23 +145,28 @@ private func json(_ bytes: [UInt8], status: HTTPResponse.Status = .ok) -> Respon
         body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
 }
 
-private func html(
-    status: HTTPResponse.Status = .ok, title: String, body: String
+func htmlResponse(
+    status: HTTPResponse.Status = .ok, title: String, navigation: HTML = .empty, body: HTML
 ) -> Response {
-    Response(
+    let page = htmlPage(title: title, navigation: navigation, body: body)
+    return Response(
         status: status,
         headers: [
             .contentType: "text/html; charset=utf-8", .cacheControl: "no-store",
             .contentSecurityPolicy: pageSecurityPolicy, .xContentTypeOptions: "nosniff",
-            .referrerPolicy: "no-referrer",
+            .referrerPolicy: "no-referrer", .frameOptions: "DENY",
+            .openerPolicy: "same-origin", .resourcePolicy: "same-origin",
         ],
-        body: ResponseBody(byteBuffer: ByteBuffer(string: htmlPage(title: title, body: body))))
+        body: ResponseBody(byteBuffer: ByteBuffer(string: page)))
 }
 
 extension HTTPField.Name {
     fileprivate static let challenge = Self("X-Tailscale-Challenge")!
     fileprivate static let challengeResponse = Self("X-Tailscale-Response")!
     fileprivate static let referrerPolicy = Self("Referrer-Policy")!
+    fileprivate static let frameOptions = Self("X-Frame-Options")!
+    fileprivate static let openerPolicy = Self("Cross-Origin-Opener-Policy")!
+    fileprivate static let resourcePolicy = Self("Cross-Origin-Resource-Policy")!
 }
 
 /// What a relay elsewhere asks before it serves a node (control protocol §7.3).

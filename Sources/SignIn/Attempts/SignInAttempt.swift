@@ -81,6 +81,7 @@ package struct SignedIn: Equatable, Sendable {
     package var token: String
     package var session: SessionID
     package var user: UserID
+    package var begun: Timestamp
     package var expiry: Timestamp
     package var purpose: SignInPurpose
 }

@@ -48,7 +48,8 @@ extension SignInDesk {
                     time: now.wall, by: initiator(user, visitor), .signIn, "user \(user.name)",
                     detail: how)))
         let reply = SignedIn(
-            token: token, session: session.id, user: user.id, expiry: session.expiry,
+            token: token, session: session.id, user: user.id, begun: now.wall,
+            expiry: session.expiry,
             purpose: attempt.purpose)
         return Decision(.signedIn(reply), changes: changes)
     }
@@ -93,5 +94,17 @@ extension SignInDesk {
             time: now.wall, by: initiator, isOwn ? .signOut : .sessionEnded, "user \(owner)",
             detail: "session \(id)")
         return Decision((), changes: [.sessionRemoved(id), .audit(entry)])
+    }
+
+    /// Ends all sessions of a user.
+    package func endSessions(
+        of user: UserRecord, by initiator: Initiator, in state: CoordinationState, at now: Moment
+    ) -> Decision<Void> {
+        let endings = accounts.endings(of: user.id, in: state)
+        guard !endings.isEmpty else { return Decision(()) }
+        let entry = AuditEntry(
+            time: now.wall, by: initiator, .sessionEnded, "user \(user.name)",
+            detail: "\(endings.count) sessions")
+        return Decision((), changes: endings + [.audit(entry)])
     }
 }

@@ -3,6 +3,7 @@ import ControlServer
 import Coordination
 import CryptoPrimitives
 import ServerStore
+import SignIn
 
 /// Carries out an administrator's calls: in the running server, or on the database of one that
 /// does not run.
@@ -56,11 +57,16 @@ struct Administrator {
         let now = Self.now
         let state = try await store.load()
         let settings = configuration.coordinationSettings
-        let service = AdminService { decide in
+        let accounts = try Accounts(configuration, keysIn: store.directory)
+        let storage = Storage(store)
+        let service = AdminService(accounts: accounts, audit: storage.audit) { decide in
             var coordinator = Coordinator(state: state, settings: settings, at: now)
             var random = SecureRandom()
             let decision = decide(&coordinator, now, &random)
-            if !decision.changes.isEmpty { try await store.commit(decision.changes) }
+            let entries = state.auditEntries(
+                of: decision.changes, by: .commandLine, at: now.wall)
+            let changes = decision.changes + entries.map { .audit($0) }
+            if !changes.isEmpty { try await store.commit(changes) }
             return decision.reply.reply
         }
         let reply = await service.respond(to: request)

@@ -4,7 +4,10 @@ import ControlMessages
 struct Users: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "The people that machines belong to.",
-        subcommands: [Create.self, List.self, Delete.self])
+        subcommands: [
+            Create.self, List.self, Delete.self, SetRole.self, SetPassword.self,
+            ResetSecondFactor.self, Suspend.self, Resume.self, Link.self,
+        ])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Adds a user.")
@@ -13,10 +16,17 @@ struct Users: ParsableCommand {
         var name: String
         @Option(help: "The name to show, if another.")
         var displayName: String?
+        @Option(help: "What they may do: owner, admin, operator, member or auditor.")
+        var role: String?
+        @OptionGroup var password: PasswordOptions
 
         func run() async throws {
             var body = JSONObject([.init("name", .string(name))])
             body["displayName"] = displayName.map { .string($0) }
+            body["role"] = role.map { .string($0) }
+            if password.passwordStdin {
+                try password.read(into: &body, for: name, common.configuration())
+            }
             let user = try await common.administrator().call(
                 "POST", "user", body: body, result: "user")
             common.show(user, "Created user \(name).")
@@ -29,10 +39,15 @@ struct Users: ParsableCommand {
 
         func run() async throws {
             let users = try await common.administrator().call("GET", "user", result: "users")
-            var table = Table(header: ["ID", "NAME", "DISPLAY NAME", "CREATED"])
+            var table = Table(
+                header: [
+                    "ID", "NAME", "DISPLAY NAME", "ROLE", "PASSWORD", "SECOND FACTOR", "SUSPENDED",
+                    "CREATED",
+                ])
             table.rows = (users.array ?? []).map {
                 [
-                    $0.text("id"), $0.text("name"), $0.text("displayName"),
+                    $0.text("id"), $0.text("name"), $0.text("displayName"), $0.text("role"),
+                    $0.text("password"), $0.text("secondFactor"), $0.text("suspended"),
                     $0.time("createdAt", or: ""),
                 ]
             }
