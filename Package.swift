@@ -105,12 +105,15 @@ let package = Package(
         c("CCrypto", libraries: ["crypto", "sodium"]),
         c("CZstd", libraries: ["zstd"]),
         c("CMeasurement"),
+        c("CX509", libraries: ["crypto"]),
         word("NetTypes"),
         word("CryptoPrimitives", ["CCrypto", "NetTypes"]),
         word("Compression", ["CZstd"]),
+        word("Certificates", ["CX509", "NetTypes"]),
         tests("NetTypes", []),
         tests("CryptoPrimitives", ["CCrypto", "NetTypes"]),
         tests("Compression", []),
+        tests("Certificates", ["NetTypes"]),
 
         // Floor 1: codecs
         codec("IPPacket", ["NetTypes"]),
@@ -228,6 +231,9 @@ let package = Package(
                 "Logging",
             ]),
         driver(
+            "MachineCertificates",
+            ["NetTypes", "Certificates", "ControlMessages", "Coordination", "LinuxIO", "Logging"]),
+        driver(
             "LocalAPI",
             ["NetTypes", "ControlMessages", "NIOCore", "NIOPosix", "NIOHTTP1", "Logging"]),
         driver("FakeNode", ["NetTypes", "ControlMessages", "LocalAPI"]),
@@ -278,6 +284,9 @@ let package = Package(
             "ServerStore",
             ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "GRDB"]),
         tests(
+            "MachineCertificates",
+            ["NetTypes", "Certificates", "ControlMessages", "Coordination", "LinuxIO", "Logging"]),
+        tests(
             "LocalAPI",
             ["NetTypes", "ControlMessages", "FakeNode", "NIOCore", "NIOPosix", "Logging"]),
 
@@ -295,9 +304,9 @@ let package = Package(
             "ControlServer",
             [
                 "NetTypes", "LinuxIO", "CryptoPrimitives", "ControlMessages", "Compression",
-                "Coordination", "SignIn", "QRCode",
-                "ControlTransport", "DERP", "DERPClient", "RelayServer", "STUNServer",
-                "ServerStore", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOWebSocket", "NIOHTTP2",
+                "Coordination", "SignIn", "QRCode", "ControlTransport", "DERP", "DERPClient",
+                "MachineCertificates", "RelayServer", "STUNServer", "Certificates", "ServerStore",
+                "NIOCore", "NIOPosix", "NIOHTTP1", "NIOWebSocket", "NIOHTTP2",
                 "NIOHPACK", "NIOSSL", "HTTPTypes", "AsyncHTTPClient", "Hummingbird", "Logging",
                 "ServiceLifecycle", "UnixSignals", "TOMLKit",
             ]),
@@ -307,7 +316,7 @@ let package = Package(
                 "NetTypes", "CryptoPrimitives", "IPPacket", "STUN", "Disco", "DERP",
                 "WireGuardMessages", "Netlink", "ControlMessages", "Noise", "WireGuard",
                 "PathEngine", "NetReport", "PacketFilter", "RelayCore", "PeerRelay", "Coordination",
-                "PortMapping", "PortMappingMessages", "Segmentation",
+                "PortMapping", "PortMappingMessages", "Segmentation", "Certificates",
             ]),
         tests("FuzzTargets", ["NetTypes"]),
         tests(
@@ -320,7 +329,8 @@ let package = Package(
             "ControlServer",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
-                "SignIn", "ControlTransport", "ControlClient", "DERP", "NodeCore", "STUN", "ServerStore",
+                "SignIn", "ControlTransport", "ControlClient", "DERP", "NodeCore", "STUN",
+                "ServerStore",
                 "NIOCore", "NIOPosix", "NIOHTTP1",
                 "NIOHTTP2", "NIOHPACK", "NIOSSL", "HTTPTypes", "Logging",
             ]),
@@ -336,7 +346,7 @@ let package = Package(
             "SkeinServerCLI",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "SignIn",
-                "ServerStore", "ControlServer", "ArgumentParser", "Logging",
+                "ServerStore", "MachineCertificates", "ControlServer", "ArgumentParser", "Logging",
             ]
         ),
         program("skein", ["SkeinCLI"]),

@@ -2,6 +2,7 @@ import ControlTransport
 package import Coordination
 package import CryptoPrimitives
 package import Logging
+package import MachineCertificates
 package import NIOCore
 import NIOSSL
 package import NetTypes
@@ -25,6 +26,7 @@ package final class ControlServer: Sendable {
         /// How users prove who they are. Unless it is set, with a key that is gone at the end.
         package var accounts = Accounts(
             settings: SignInSettings(), secrets: AccountSecrets(SecretBytes()))
+        package var machineCertificates = MachineCertificateSettings()
         /// Shown at `/version`.
         package var version = "0"
 
@@ -85,7 +87,10 @@ package final class ControlServer: Sendable {
         let people = PeoplePages(
             owner: owner, hasher: hasher, storage: storage,
             serverURL: settings.coordination.serverURL, logger: logger)
-        var front = Self.front(settings, owner, people, halfOpen, relay, logger, timing)
+        let checker = try settings.machineCertificateChecker(logger: logger)
+        var service = MachineService(owner: owner, timing: timing, logger: logger)
+        service.certificates = checker
+        var front = Self.front(settings, owner, people, halfOpen, relay, logger, service)
         front.timeouts = timeouts
         var tls: (@Sendable () -> NIOSSLContext)?
         if let certificate { tls = { certificate.context } }
@@ -99,10 +104,9 @@ package final class ControlServer: Sendable {
 
     private static func front(
         _ settings: Settings, _ owner: CoordinationOwner, _ people: PeoplePages,
-        _ halfOpen: HalfOpenConnections,
-        _ relay: EmbeddedRelay?, _ logger: Logger, _ timing: MachineService.Timing
+        _ halfOpen: HalfOpenConnections, _ relay: EmbeddedRelay?, _ logger: Logger,
+        _ service: MachineService
     ) -> Front {
-        let service = MachineService(owner: owner, timing: timing, logger: logger)
         let pages = PageResponder(
             makePages(PageSource(settings, owner), people), logger: logger)
         let serverKey = settings.serverKey

@@ -9,6 +9,7 @@ package enum ControlServerError: Error, Equatable, CustomStringConvertible {
     case certificate(path: String, reason: String)
     case storage(String)
     case meshKey(path: String, reason: String)
+    case machineCertificates(String)
 
     init(listening host: String, _ port: Int, _ error: any Error) {
         switch (error as? IOError)?.errnoCode {
@@ -28,6 +29,7 @@ package enum ControlServerError: Error, Equatable, CustomStringConvertible {
             "cannot listen on \(host), port \(port): \(reason)"
         case .certificate(let path, let reason): "cannot use the certificate \(path): \(reason)"
         case .meshKey(let path, let reason): "cannot use the mesh key \(path): \(reason)"
+        case .machineCertificates(let reason): "machine certificates: \(reason)"
         case .storage(let reason): "cannot read the stored state: \(reason)"
         }
     }

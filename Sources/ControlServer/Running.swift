@@ -98,6 +98,7 @@ extension ControlServer.Settings {
                 directory.file("noise.key"), as: MachineKind.self))
         accounts = try Accounts(configuration, keysIn: directory)
         certificate = configuration.tls
+        machineCertificates = configuration.machineCertificates
         trustedProxies = configuration.trustedProxies
         if configuration.relay.isEnabled {
             let key = try KeyFile.loadOrCreate(

@@ -21,6 +21,10 @@ package struct CoordinationSettings: Sendable {
     package var pendingLoginLifetime: Nanoseconds = .minutes(15)
     package var pendingLoginCapacity = 1024
     package var derpMap: DERPMap
+    package var machineCertificates = MachineCertificateMode.off
+    /// Whether there is a rule by which certificates name users. Where they are required, a node then
+    /// belongs to the user whom its certificate names, or has tags.
+    package var machineCertificatesNameOwners = false
 
     package init(serverURL: String, baseDomain: String, derpMap: DERPMap) {
         self.serverURL = serverURL.hasSuffix("/") ? String(serverURL.dropLast()) : serverURL

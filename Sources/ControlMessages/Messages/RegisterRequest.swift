@@ -17,6 +17,8 @@ package struct RegisterRequest: Equatable, Sendable {
     package var hostinfo: Hostinfo?
     package var isEphemeral: Bool
     package var nodeKeySignature: Base64Bytes?
+    /// Nil for a machine that does not sign, as most.
+    package var machineSignature: MachineSignature?
     package var tailnet: String
 
     package init(
@@ -34,6 +36,7 @@ package struct RegisterRequest: Equatable, Sendable {
         self.hostinfo = hostinfo
         self.isEphemeral = isEphemeral
         nodeKeySignature = nil
+        machineSignature = nil
         tailnet = ""
     }
 }
@@ -52,6 +55,7 @@ extension RegisterRequest: JSONReadable, JSONWritable {
         hostinfo = try object.optional("Hostinfo")
         isEphemeral = try object.read("Ephemeral", or: false)
         nodeKeySignature = try object.optional("NodeKeySignature")
+        machineSignature = try MachineSignature(in: object)
         tailnet = try object.read("Tailnet", or: "")
     }
 
@@ -70,6 +74,7 @@ extension RegisterRequest: JSONReadable, JSONWritable {
             writer.keep("Hostinfo", hostinfo)
             writer.omit("Ephemeral", isEphemeral)
             writer.keep("NodeKeySignature", nodeKeySignature)
+            machineSignature?.write(into: &writer)
             writer.omit("Tailnet", tailnet)
         }
     }

@@ -103,6 +103,17 @@ enum AdminView {
             view.add("relaysFor", .array(node.relaysFor.map { .string($0) }))
             view.add("registerMethod", .string(method(node)))
             view.add("preAuthKeyId", node.preAuthKey.map { .string($0.description) } ?? .null)
+            view.add("machineCertificate", certificate(node.certificate))
+        }
+    }
+
+    private static func certificate(_ certificate: MachineCertificate?) -> JSON {
+        guard let certificate else { return .null }
+        return object { view in
+            view.add("subject", .string(certificate.subject))
+            view.add("keyHash", .string(Hexadecimal.encode(certificate.keyHash.array)))
+            view.add("notAfter", certificate.notAfter)
+            view.add("signedAt", certificate.signedAt)
         }
     }
 
@@ -111,6 +122,7 @@ enum AdminView {
         case .preAuthKey: "REGISTER_METHOD_AUTH_KEY"
         case .approval: "REGISTER_METHOD_CLI"
         case .signIn: "REGISTER_METHOD_WEB"
+        case .machineCertificate: "REGISTER_METHOD_MACHINE_CERTIFICATE"
         }
     }
 

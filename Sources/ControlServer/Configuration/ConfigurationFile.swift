@@ -1,5 +1,6 @@
 import Coordination
 import Foundation
+import MachineCertificates
 import NetTypes
 import TOMLKit
 
@@ -54,6 +55,7 @@ extension ServerConfiguration {
         try readRelay(reader)
         try readNodes(reader)
         try readAccounts(reader)
+        try readMachineCertificates(reader)
     }
 
     private mutating func readServer(_ reader: ConfigurationReader) throws(ConfigurationError) {
@@ -147,6 +149,7 @@ struct ConfigurationReader {
             "local", "second_factor", "issuer", "session_idle", "session_lifetime",
             "minimum_password_length",
         ],
+        "machine_certificates": MachineCertificateSettings.configurationKeys,
     ]
 
     func refuseUnknownKeys() throws(ConfigurationError) {

@@ -1,5 +1,6 @@
 package import ControlMessages
 package import Coordination
+package import MachineCertificates
 package import NetTypes
 package import SignIn
 
@@ -24,6 +25,7 @@ package struct ServerConfiguration: Sendable {
     package var ipv6Range: IPPrefix? = .tunnelIPv6
     /// How people sign in at the pages.
     package var signIn = SignInSettings()
+    package var machineCertificates = MachineCertificateSettings()
 
     /// PEM files.
     package struct TLSFiles: Equatable, Sendable {
@@ -106,6 +108,8 @@ package struct ServerConfiguration: Sendable {
         settings.ipv6Range = ipv6Range
         settings.keyLifetime = keyLifetime
         settings.ephemeralTimeout = ephemeralTimeout
+        settings.machineCertificates = machineCertificates.mode
+        settings.machineCertificatesNameOwners = machineCertificates.owner != nil
         return settings
     }
 

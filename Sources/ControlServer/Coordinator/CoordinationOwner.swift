@@ -220,7 +220,8 @@ package actor CoordinationOwner {
 
     /// Answers a registration; with `Followup` that takes until a person has decided.
     func register(
-        _ request: RegisterRequest, from connection: MachineConnection
+        _ request: RegisterRequest, from connection: MachineConnection,
+        certificate: MachineCertificateFinding = .absent
     ) async throws -> RegisterResponse {
         while true {
             let name = coordinator.state.node(key: request.nodeKey)?.name ?? ""
@@ -229,7 +230,8 @@ package actor CoordinationOwner {
                 coordinator.register(
                     request, from: connection.machineKey,
                     capabilityVersion: connection.capabilityVersion,
-                    address: connection.remoteAddress, at: now, random: &random)
+                    address: connection.remoteAddress, certificate: certificate, at: now,
+                    random: &random)
             }
             switch reply {
             case .respond(let response): return response

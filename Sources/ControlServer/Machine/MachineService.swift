@@ -1,6 +1,7 @@
 import ControlMessages
 import Coordination
 import Logging
+import MachineCertificates
 import NIOCore
 import NetTypes
 
@@ -19,6 +20,8 @@ struct MachineService: Sendable {
 
     let owner: CoordinationOwner
     var timing = Timing()
+    /// Nil where machine certificates are off.
+    var certificates: MachineCertificateChecker?
     let logger: Logger
 
     /// Answers one request. Errors of the connection end it and need no other care.
@@ -66,7 +69,11 @@ struct MachineService: Sendable {
             return
         }
         do {
-            let response = try await owner.register(message, from: request.connection)
+            let finding = certificates?.finding(
+                message.machineSignature, machine: request.connection.machineKey,
+                at: owner.clock.now.wall)
+            let response = try await owner.register(
+                message, from: request.connection, certificate: finding ?? .absent)
             try await reply.respond(200, response.jsonBytes)
         } catch is CoordinationOwner.StorageFailure {
             try await reply.refuse(500, "The server cannot store changes at the moment.")

@@ -221,7 +221,7 @@ extension Coordinator {
             machineKey: login.machineKey, nodeKey: login.nodeKey, hostinfo: login.hostinfo,
             capabilityVersion: login.capabilityVersion, user: user.id, tags: [],
             isEphemeral: login.isEphemeral, requestedExpiry: login.requestedExpiry,
-            registration: method, preAuthKey: nil)
+            registration: method, preAuthKey: nil, certificate: login.certificate)
         do {
             let (changes, node) = try admit(admission, at: now)
             return Decision(node, changes: changes)

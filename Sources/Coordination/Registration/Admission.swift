@@ -14,6 +14,7 @@ struct Admission {
     var requestedExpiry: Timestamp
     var registration: RegistrationMethod
     var preAuthKey: PreAuthKeyID?
+    var certificate: MachineCertificate?
 }
 
 extension Coordinator {
@@ -22,6 +23,7 @@ extension Coordinator {
     func admit(
         _ admission: Admission, at now: Timestamp
     ) throws(RegistrationRefusal) -> (changes: [Change], node: NodeRecord) {
+        try checkCertificate(of: admission, at: now)
         var node: NodeRecord
         if let former = formerNode(of: admission) {
             node = former
@@ -36,6 +38,7 @@ extension Coordinator {
         node.isEphemeral = admission.isEphemeral
         node.registration = admission.registration
         node.preAuthKey = admission.preAuthKey
+        node.certificate = admission.certificate
         takeIn(admission.hostinfo, &node)
         node.capabilityVersion = admission.capabilityVersion
 

@@ -38,6 +38,7 @@ package struct PendingLogin: Sendable {
     package var requestedExpiry: Timestamp
     /// Where the machine asked from, behind trusted proxies.
     package var address: IPAddress?
+    package var certificate: MachineCertificate?
     package var created: Moment
     package var isRejected = false
 }

@@ -24,6 +24,13 @@ package enum RegistrationRefusal: Error, Equatable {
     case extendingExpiry
     case noAddressLeft
     case rejectedByAdministrator
+    case machineCertificateRequired
+    /// Why the certificate or its signature does not count.
+    case machineCertificate(String)
+    case machineSignatureUsed
+    case machineOfAnotherUser
+    case certificateWithoutOwner
+    case unknownCertificateOwner(String)
 
     package var text: String {
         switch self {
@@ -45,6 +52,16 @@ package enum RegistrationRefusal: Error, Equatable {
         case .extendingExpiry: "a node cannot extend the expiry of its key: log in again"
         case .noAddressLeft: "the network has no free address left"
         case .rejectedByAdministrator: "an administrator refused this machine"
+        case .machineCertificateRequired:
+            "this network admits machines with a certificate only: run 'skein up "
+                + "--machine-cert FILE --machine-key FILE'"
+        case .machineCertificate(let reason): "the machine certificate is refused: \(reason)"
+        case .machineSignatureUsed:
+            "the machine certificate is refused: its signature is not newer than the last one"
+        case .machineOfAnotherUser: "the machine certificate names another user as owner"
+        case .certificateWithoutOwner: "the machine certificate names no user of this network"
+        case .unknownCertificateOwner(let name):
+            "the machine certificate names '\(name)' as owner, who is no user of this network"
         }
     }
 }
@@ -72,12 +89,16 @@ extension Coordinator {
     ///   - machine: the key that the Noise handshake proved.
     ///   - capabilityVersion: the version in the Noise handshake.
     ///   - address: where the request comes from; shown to whoever is to let the machine in.
+    ///   - finding: what the request's certificate came to.
     package mutating func register(
         _ request: RegisterRequest, from machine: MachineKey, capabilityVersion: Int,
-        address: IPAddress? = nil, at now: Moment, random: inout some RandomNumberGenerator
+        address: IPAddress? = nil, certificate finding: MachineCertificateFinding = .absent,
+        at now: Moment, random: inout some RandomNumberGenerator
     ) -> Decision<RegistrationReply> {
         do throws(RegistrationRefusal) {
-            switch classify(request, machine, capabilityVersion, now.wall) {
+            let situation = classify(request, machine, capabilityVersion, now.wall)
+            let certificate = try certificate(finding, for: situation, request, machine)
+            switch situation {
             case .refused(let refusal): throw refusal
             case .logout(let id): return logOut(id, at: now.wall)
             case .refresh(let id): return Decision(.respond(confirmation(of: id)))
@@ -85,17 +106,21 @@ extension Coordinator {
                 return Decision(.respond(RegisterResponse(isNodeKeyExpired: true)))
             case .shortenExpiry(let id): return try shortenExpiry(of: id, to: request.expiry)
             case .authKey(let text):
-                return try registerWithKey(text, request, machine, capabilityVersion, now.wall)
-            case .followup(let id):
-                if let login = pendingLogins[id], login.machineKey == machine,
-                    login.nodeKey == request.nodeKey
+                return try registerWithKey(
+                    text, request, machine, capabilityVersion, certificate, now.wall)
+            case .followup, .newLogin:
+                if let certificate, settings.machineCertificates == .sufficient {
+                    return try registerWithCertificate(
+                        certificate, request, machine, capabilityVersion, now.wall)
+                }
+                if case .followup(let id) = situation, let login = pendingLogins[id],
+                    login.machineKey == machine, login.nodeKey == request.nodeKey
                 {
                     if login.isRejected { throw .rejectedByAdministrator }
                     return Decision(.wait(id))
                 }
-                return beginLogin(request, machine, capabilityVersion, address, now, &random)
-            case .newLogin:
-                return beginLogin(request, machine, capabilityVersion, address, now, &random)
+                return beginLogin(
+                    request, machine, capabilityVersion, address, certificate, now, &random)
             }
         } catch {
             return Decision(.respond(RegisterResponse(error: error.text)))
@@ -159,7 +184,8 @@ extension Coordinator {
     /// Starts a login that a person has to complete.
     private mutating func beginLogin(
         _ request: RegisterRequest, _ machine: MachineKey, _ capabilityVersion: Int,
-        _ address: IPAddress?, _ now: Moment, _ random: inout some RandomNumberGenerator
+        _ address: IPAddress?, _ certificate: MachineCertificate?, _ now: Moment,
+        _ random: inout some RandomNumberGenerator
     ) -> Decision<RegistrationReply> {
         let tags = request.hostinfo?.requestTags ?? []
         guard tags.isEmpty else {
@@ -174,7 +200,8 @@ extension Coordinator {
                 id: PendingLoginID(random: &random), machineKey: machine,
                 nodeKey: request.nodeKey, hostinfo: request.hostinfo ?? Hostinfo(),
                 capabilityVersion: capabilityVersion, isEphemeral: request.isEphemeral,
-                requestedExpiry: request.expiry, address: address, created: now)
+                requestedExpiry: request.expiry, address: address, certificate: certificate,
+                created: now)
             // Those it displaces are of the same machine, which gave up on them, or the oldest of
             // very many; a follow-up to one of them gets a new URL.
             _ = pendingLogins.add(login)
@@ -185,7 +212,7 @@ extension Coordinator {
 
     private func registerWithKey(
         _ text: String, _ request: RegisterRequest, _ machine: MachineKey,
-        _ capabilityVersion: Int, _ now: Timestamp
+        _ capabilityVersion: Int, _ certificate: MachineCertificate?, _ now: Timestamp
     ) throws(RegistrationRefusal) -> Decision<RegistrationReply> {
         guard var key = state.preAuthKey(text: text) else { throw .unknownAuthKey }
         if key.isRevoked { throw .revokedAuthKey }
@@ -200,7 +227,8 @@ extension Coordinator {
             machineKey: machine, nodeKey: request.nodeKey,
             hostinfo: request.hostinfo ?? Hostinfo(), capabilityVersion: capabilityVersion,
             user: key.user, tags: key.tags, isEphemeral: key.isEphemeral || request.isEphemeral,
-            requestedExpiry: request.expiry, registration: .preAuthKey, preAuthKey: key.id)
+            requestedExpiry: request.expiry, registration: .preAuthKey, preAuthKey: key.id,
+            certificate: certificate)
         var (changes, node) = try admit(admission, at: now)
         if !key.isReusable {
             key.used = now

@@ -113,6 +113,7 @@ extension NodeRecord: JSONReadable, JSONWritable {
         isEphemeral = try object.read("ephemeral", or: false)
         preAuthKey = try object.optional("preAuthKey")
         relaysFor = try object.read("relaysFor", or: [])
+        certificate = try object.optional("certificate")
         lastSeen = try object.optional("lastSeen")
     }
 
@@ -138,6 +139,7 @@ extension NodeRecord: JSONReadable, JSONWritable {
             writer.keep("registration", registration.rawValue)
             writer.omit("preAuthKey", preAuthKey)
             writer.omit("relaysFor", relaysFor)
+            writer.omit("certificate", certificate)
             writer.omit("lastSeen", lastSeen)
         }
     }

@@ -88,6 +88,7 @@ package enum RegistrationMethod: String, Sendable {
     case approval
     /// The owner signed in at the server's pages and said yes.
     case signIn = "sign-in"
+    case machineCertificate = "machine-certificate"
 }
 
 /// A node as the server knows it. What changes while it is connected (online or not) is kept apart.
@@ -119,6 +120,8 @@ package struct NodeRecord: Equatable, Sendable {
     package var preAuthKey: PreAuthKeyID?
     /// For whom it may relay UDP: `*` for everybody, names of users, tags. Empty: for nobody.
     package var relaysFor: [String] = []
+    /// What it proved itself with when it brought in its node key; nil when it did not.
+    package var certificate: MachineCertificate?
     /// When its last connection ended; nil when it never had one.
     package var lastSeen: Timestamp?
 

@@ -1,6 +1,8 @@
 import ArgumentParser
 import ControlMessages
 import ControlServer
+import Coordination
+import MachineCertificates
 import NetTypes
 
 struct ConfigCommand: ParsableCommand {
@@ -26,9 +28,18 @@ struct ConfigCommand: ParsableCommand {
                 ("dns.base_domain", configuration.baseDomain),
                 ("addresses.ipv4", configuration.ipv4Range?.description ?? "none"),
                 ("addresses.ipv6", configuration.ipv6Range?.description ?? "none"),
+                ("machine_certificates.mode", configuration.machineCertificates.mode.rawValue),
             ]
+            let warnings: [String]
+            do throws(ControlServerError) {
+                warnings = try configuration.checkMachineCertificates(at: Administrator.now.wall)
+            } catch {
+                throw CommandFailure("\(error)")
+            }
             let json = JSON.object(JSONObject(values.map { .init($0.0, .string($0.1)) }))
-            let lines = values.map { "\($0.0) = \($0.1)" } + ["The configuration is right."]
+            let lines =
+                values.map { "\($0.0) = \($0.1)" } + warnings.map { "Warning: \($0)" }
+                + ["The configuration is right."]
             common.show(json, lines.joined(separator: "\n"))
         }
     }

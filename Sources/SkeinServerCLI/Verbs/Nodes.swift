@@ -32,13 +32,18 @@ struct Nodes: ParsableCommand {
                 return
             }
             let nodes = try await administrator.call("GET", "node", result: "nodes")
-            var table = Table(header: ["ID", "NAME", "OWNER", "ADDRESSES", "STATE", "EXPIRES"])
-            table.rows = (nodes.array ?? []).map { node in
+            let list = nodes.array ?? []
+            // Only where there are any: the subjects are long.
+            let hasCertificates = list.contains { NodeText.certificate(of: $0) != nil }
+            var table = Table(
+                header: ["ID", "NAME", "OWNER", "ADDRESSES", "STATE", "EXPIRES"]
+                    + (hasCertificates ? ["CERTIFICATE"] : []))
+            table.rows = list.map { node in
                 [
                     node.text("id"), node.text("givenName"), NodeText.owner(of: node),
                     node.list("ipAddresses"), NodeText.state(of: node),
                     node.time("expiry", or: "never"),
-                ]
+                ] + (hasCertificates ? [NodeText.certificate(of: node) ?? "none"] : [])
             }
             common.show(nodes, table.text)
         }
@@ -54,18 +59,22 @@ struct Nodes: ParsableCommand {
         func run() async throws {
             let result = try await common.administrator().call(
                 "GET", "node", node, result: "node")
-            let rows = [
-                ("ID", result.text("id")), ("Name", result.text("fullName")),
-                ("Host name", result.text("name")), ("Owner", NodeText.owner(of: result)),
-                ("Addresses", result.list("ipAddresses")), ("State", NodeText.state(of: result)),
-                ("Endpoints", result.list("endpoints")), ("Home relay", result.text("homeRelay")),
-                ("Relays for", result.list("relaysFor")),
-                ("OS", result.text("os")), ("Client", result.text("clientVersion")),
-                ("Ephemeral", result.text("ephemeral")),
-                ("Created", result.time("createdAt", or: "")),
-                ("Key expires", result.time("expiry", or: "never")),
-                ("Node key", result.text("nodeKey")), ("Machine key", result.text("machineKey")),
-            ]
+            let rows =
+                [
+                    ("ID", result.text("id")), ("Name", result.text("fullName")),
+                    ("Host name", result.text("name")), ("Owner", NodeText.owner(of: result)),
+                    ("Addresses", result.list("ipAddresses")),
+                    ("State", NodeText.state(of: result)),
+                    ("Endpoints", result.list("endpoints")),
+                    ("Home relay", result.text("homeRelay")),
+                    ("Relays for", result.list("relaysFor")),
+                    ("OS", result.text("os")), ("Client", result.text("clientVersion")),
+                    ("Ephemeral", result.text("ephemeral")),
+                    ("Created", result.time("createdAt", or: "")),
+                    ("Key expires", result.time("expiry", or: "never")),
+                    ("Node key", result.text("nodeKey")),
+                    ("Machine key", result.text("machineKey")),
+                ] + NodeText.certificateRows(of: result)
             let width = rows.map { $0.0.count }.max() ?? 0
             let lines = rows.map { name, value in
                 name + ":" + String(repeating: " ", count: width - name.count + 2) + value
@@ -203,6 +212,22 @@ enum NodeText {
     static func owner(of node: JSON) -> String {
         let tags = node.list("tags")
         return tags.isEmpty ? node.object?["user"]?.text("name") ?? "" : tags
+    }
+
+    /// The subject of its certificate.
+    static func certificate(of node: JSON) -> String? {
+        node.object?["machineCertificate"]?.object?["subject"]?.string
+    }
+
+    static func certificateRows(of node: JSON) -> [(String, String)] {
+        guard let certificate = node.object?["machineCertificate"], certificate.object != nil else {
+            return []
+        }
+        return [
+            ("Certificate", certificate.text("subject")),
+            ("Certificate key", certificate.text("keyHash")),
+            ("Certificate until", certificate.time("notAfter", or: "")),
+        ]
     }
 
     static func state(of node: JSON) -> String {
