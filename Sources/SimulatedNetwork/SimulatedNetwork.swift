@@ -161,11 +161,6 @@ package struct SimulatedNetwork: ~Copyable {
         routers[router.index].behavior = behavior
     }
 
-    /// The one that the host is attached to.
-    package func router(of host: HostID) -> RouterID? {
-        hosts[host.index].parent.map { RouterID(index: $0) }
-    }
-
     package func behavior(of router: RouterID) -> RouterBehavior { routers[router.index].behavior }
 
     /// The router loses its mappings and, with `outside`, its addresses.

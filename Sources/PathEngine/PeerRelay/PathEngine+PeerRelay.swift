@@ -149,7 +149,7 @@ extension PathEngine {
             let allocation = relays.allocations[position]
             if allocation.nextAt > now {
                 position += 1
-            } else if allocation.isRetried {
+            } else if allocation.isRetried || allocation.expiresAt <= now {
                 relays.allocations.remove(at: position)
             } else {
                 relays.allocations[position].isRetried = true

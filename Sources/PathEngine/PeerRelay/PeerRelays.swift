@@ -25,9 +25,9 @@ struct PeerRelays {
         let askedAt: MonotonicInstant
         var isRetried = false
 
+        var expiresAt: MonotonicInstant { askedAt + PeerRelayTiming.allocationTimeout }
         var nextAt: MonotonicInstant {
-            askedAt
-                + (isRetried ? PeerRelayTiming.allocationTimeout : PeerRelayTiming.allocationRetry)
+            isRetried ? expiresAt : askedAt + PeerRelayTiming.allocationRetry
         }
     }
 
