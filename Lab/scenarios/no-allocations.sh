@@ -9,8 +9,8 @@ find_programs
 # A debug build allocates for what the optimizer takes away.
 [[ $SKEIN_BIN != */debug ]] || skip "these programs are not optimized"
 
-# Of a thousand packets, so many may cost an allocation.
-MOST=20
+# Of a thousand packets, so many may cost an allocation: on a busy machine some go by relay for a moment.
+MOST=50
 tool checked
 
 host alice
