@@ -1,0 +1,29 @@
+#!/bin/bash
+# The server's pages in headless Chromium, on a phone's screen, light and dark, by keyboard: a machine is let
+# in, and every page of an owner is opened. LAB_SHOTS=DIR keeps the screenshots.
+#
+#    alice --- internet --- web (the browser)
+#                 |
+#         mesh (server, relay)
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+budget 90
+need chromium
+need chromedriver
+python3 -c 'import selenium' 2>/dev/null || skip "python3 has no selenium"
+
+host alice
+host web
+prepare_server
+printf '\n[accounts]\nsecond_factor = "required"\n' >>/run/lab/mesh/config.toml
+administer users create anna --role owner --password-stdin <<<'correct horse battery' >/dev/null
+start server
+start node alice
+skein alice up --login-server "$SERVER_URL" --hostname alice --timeout 80s >/run/lab/alice/up.log 2>&1 &
+await 10 grep -q '/register/' /run/lab/alice/up.log
+LINK=$(grep -o '/register/[A-Za-z0-9]*' /run/lab/alice/up.log | head -n 1)
+SHOTS=${LAB_SHOTS:-/run/lab/web/shots}
+mkdir -p "$SHOTS"
+
+step "a person lets alice in and looks around"
+on web env HOME=/run/lab/web python3 "$LAB/tools/pages.py" "$SERVER_URL" "$LINK" anna 'correct horse battery' "$SHOTS"
+await 5 running alice
