@@ -14,7 +14,7 @@ extension PathEngine {
             case .callMeMaybeWanted:
                 peers[index]?.signalling.request(generation: ownEndpoints.generation)
                 peers[index]?.serviceCallMeMaybe(at: now, into: &actions)
-                noteRelayWanted(index, at: now)
+            case .peerRelayWanted: noteRelayWanted(index, at: now)
             case .callMeMaybe: sendCallMeMaybe(to: index, at: now)
             case .relayLikely(let region): events.append(.relayLikely(region: region))
             case .pathChanged(let direct):

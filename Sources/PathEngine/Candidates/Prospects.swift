@@ -12,7 +12,8 @@ struct Prospects: Equatable {
     /// Whether a ping has a fair chance. A private address has one only in the same network, where the
     /// first ping tells.
     func isPromising(_ endpoint: Endpoint) -> Bool {
-        endpoint.address.isPublic && (endpoint.address.isIPv4 ? reachesIPv4 : reachesIPv6)
+        endpoint.isRelayedPath
+            || endpoint.address.isPublic && (endpoint.address.isIPv4 ? reachesIPv4 : reachesIPv6)
     }
 }
 
@@ -36,8 +37,8 @@ extension OwnEndpoints {
 extension Peer {
     /// A direct path is out of reach as far as can be told.
     var isHopeless: Bool {
-        !candidates.candidates.isEmpty
-            && !candidates.candidates.contains { prospects.isPromising($0.endpoint) }
+        let direct = candidates.direct
+        return !direct.isEmpty && !direct.contains { prospects.isPromising($0.endpoint) }
     }
 
     /// Begins a search where there is hope and was none.

@@ -10,6 +10,8 @@ enum PeerAction: Equatable {
     case callMeMaybeWanted
     /// Tell it now.
     case callMeMaybe
+    /// There is no direct path: a way through another node would do.
+    case peerRelayWanted
     /// The relay to fall back to is to be ready.
     case relayLikely(region: Int)
     case pathChanged(Endpoint?)

@@ -68,6 +68,7 @@ extension Peer {
         }
         // A peer that has been told need not be told again what is of no use to it.
         if isFirst || !isHopeless { actions.append(.callMeMaybeWanted) }
+        actions.append(.peerRelayWanted)
     }
 
     func discoveryDeadline(at now: MonotonicInstant) -> MonotonicInstant? {
