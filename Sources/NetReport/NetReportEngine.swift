@@ -209,7 +209,7 @@ package struct NetReportEngine<Random: RandomNumberGenerator>: ~Copyable {
 
     package mutating func handleTimeout(at now: MonotonicInstant) {
         continueBehavior(at: now)
-        continueLifetime(at: now)
+        if let due = lifetimeDeadline, due <= now { continueLifetime(at: now) }
         switch phase {
         case .idle:
             guard let due = refreshAt, due <= now else { return }
