@@ -2,7 +2,8 @@
 ///
 /// The node's key decides at which moments of a clock that is. The control channel and the relay
 /// connection of one server therefore speak at the same moments and wake the node once, and nodes
-/// are spread evenly over the period.
+/// are spread evenly over the period. The moments are whole seconds, so that a server may look at
+/// its clock once a second.
 public enum KeepAlive {
     /// Official clients give up a control channel or a relay that says nothing for 120 s. What is
     /// lost on the way must come in the rest of that time.
@@ -16,7 +17,10 @@ public enum KeepAlive {
         precondition(period.count > 0, "a period is longer than nothing")
         let length = UInt64(period.count)
         let words = node.bytes.words
-        let offset = (words.0 ^ words.1 ^ words.2 ^ words.3) % length
+        let step = UInt64(Nanoseconds.seconds(1).count)
+        var offset = (words.0 ^ words.1 ^ words.2 ^ words.3) % length
+        // Tests may ask for a period of less.
+        if length > step { offset -= offset % step }
         let from = (now + period / 6).nanoseconds
         let phase = (from % length + length - offset) % length
         return MonotonicInstant(nanoseconds: from + (phase == 0 ? 0 : length - phase))

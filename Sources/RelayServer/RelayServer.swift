@@ -56,7 +56,7 @@ package final class RelayServer: Sendable {
     let logger: Logger
     let admit: Admission
     private let state: Mutex<State>
-    private let timer: Mutex<RepeatedTask?>
+    private let timer: Mutex<Scheduled<Void>?>
     private let links: Mutex<[Link]>
     private struct Link {
         var link: NIOLoopBound<MeshLink>
@@ -75,9 +75,19 @@ package final class RelayServer: Sendable {
         state = Mutex(State(core: RelayCore(configuration: configuration.relay)))
         timer = Mutex(nil)
         links = Mutex([])
-        let task = group.any().scheduleRepeatedTask(
-            initialDelay: configuration.tick, delay: configuration.tick
-        ) { [weak self] _ in self?.handleTick() }
+        scheduleTick(on: group.any())
+    }
+
+    /// At whole multiples of the tick, as keep-alives come, and not ever later as a repeated task.
+    private func scheduleTick(on eventLoop: any EventLoop) {
+        let tick = UInt64(configuration.tick.nanoseconds)
+        let next = NIODeadline.uptimeNanoseconds(
+            (NIODeadline.now().uptimeNanoseconds / tick + 1) * tick)
+        let task = eventLoop.scheduleTask(deadline: next) { [weak self] in
+            guard let self, !state.withLock({ $0.isShutDown }) else { return }
+            handleTick()
+            scheduleTick(on: eventLoop)
+        }
         timer.withLock { $0 = task }
     }
 
