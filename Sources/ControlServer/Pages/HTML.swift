@@ -99,7 +99,7 @@ private let pageStyle = """
     .item{border-top:1px solid var(--line);padding:.75rem 0}.item p{margin:.25rem 0}
     .item form,.row{display:inline-block;vertical-align:bottom;margin-right:.5rem}
     .quiet{color:inherit;opacity:.8}
-    ol.codes{columns:2;font:1.125rem ui-monospace,monospace}
+    ol.codes{columns:2;padding-left:3rem;font:1.125rem ui-monospace,monospace}
     svg.qr{display:block;width:14rem;height:14rem;background:#fff;padding:.75rem;border-radius:.5rem}
     summary{cursor:pointer}
     """

@@ -146,7 +146,7 @@ extension PeoplePages {
         _ user: UserRecord, _ account: AccountRecord?, nodes: Int, sessions: Int,
         by role: UserRole, isSelf: Bool, _ guest: Guest
     ) -> HTML {
-        var facts = [user.role.rawValue, "\(nodes) machines", "signed in \(sessions) times"]
+        var facts = [user.role.rawValue, "machines: \(nodes)", "sessions: \(sessions)"]
         if user.isSuspended { facts.append("suspended") }
         if account?.hasPassword == true { facts.append("password") }
         if account?.oneTimeCodes != nil { facts.append("second factor") }
@@ -265,7 +265,7 @@ extension PeoplePages {
             let result = entry.isRefused ? "refused" : "done"
             return """
                 <div class="item"><p><strong>\(entry.action.rawValue)</strong> \(entry.object) (\(result))</p>
-                <p class="quiet">\(entry.time.description), \(who)\(entry.detail.isEmpty ? "" : ": " + entry.detail)</p></div>
+                <p class="quiet">\(Self.minute(entry.time)), \(who)\(entry.detail.isEmpty ? "" : ": " + entry.detail)</p></div>
                 """
         }
         var more = HTML.empty
