@@ -197,8 +197,8 @@ let package = Package(
         driver(
             "DERPClient",
             [
-                "NetTypes", "CryptoPrimitives", "DERP", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL",
-                "Logging",
+                "NetTypes", "CryptoPrimitives", "DERP", "NIOCore", "NIOPosix", "NIOHTTP1",
+                "NIOWebSocket", "NIOSSL", "Logging",
             ]),
         driver(
             "ControlTransport",
@@ -259,7 +259,7 @@ let package = Package(
             "DERPClient",
             [
                 "NetTypes", "CryptoPrimitives", "DERP", "RelayCore", "RelayServer", "NIOCore",
-                "NIOPosix", "NIOSSL", "Logging",
+                "NIOPosix", "NIOHTTP1", "NIOSSL", "Logging",
             ]),
         tests(
             "ControlTransport",
@@ -306,7 +306,7 @@ let package = Package(
                 "NetTypes", "LinuxIO", "CryptoPrimitives", "ControlMessages", "Compression",
                 "Coordination", "SignIn", "QRCode", "ControlTransport", "DERP", "DERPClient",
                 "MachineCertificates", "RelayServer", "STUNServer", "Certificates", "ServerStore",
-                "NIOCore", "NIOPosix", "NIOHTTP1", "NIOWebSocket", "NIOHTTP2",
+                "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2",
                 "NIOHPACK", "NIOSSL", "HTTPTypes", "AsyncHTTPClient", "Hummingbird", "Logging",
                 "ServiceLifecycle", "UnixSignals", "TOMLKit",
             ]),

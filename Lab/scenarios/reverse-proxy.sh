@@ -19,3 +19,9 @@ join alice bob
 
 reach alice bob
 expect relayed alice bob
+
+step "behind a proxy that passes WebSockets only"
+crash proxy
+launch proxy mesh python3 "$LAB/tools/proxy.py" 443 /run/lab/mesh/cert.pem /run/lab/mesh/key.pem 127.0.0.1 8080 websocket-only
+await 15 ping4 alice bob
+expect relayed alice bob

@@ -8,6 +8,8 @@ package struct UpgradeRequest: Sendable {
     package var idealNode: String?
     /// The relay shall not answer but begin with DERP at once: its key is known.
     package var isFastStart = false
+    /// The `Sec-WebSocket-Key` of a request for a WebSocket (RFC 6455) that carries DERP.
+    package var webSocketKey: String?
 
     package init(host: String, idealNode: String? = nil) {
         self.host = host
@@ -19,7 +21,13 @@ package struct UpgradeRequest: Sendable {
         var text = "GET /derp HTTP/1.1\r\nHost: \(host)\r\nUser-Agent: skein\r\n"
         if let idealNode { text += "Ideal-Node: \(idealNode)\r\n" }
         if isFastStart { text += "Derp-Fast-Start: 1\r\n" }
-        text += "Connection: Upgrade\r\nUpgrade: DERP\r\n\r\n"
+        text += "Connection: Upgrade\r\n"
+        if let webSocketKey {
+            text += "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            text += "Sec-WebSocket-Key: \(webSocketKey)\r\nSec-WebSocket-Protocol: derp\r\n\r\n"
+        } else {
+            text += "Upgrade: DERP\r\n\r\n"
+        }
         return Array(text.utf8)
     }
 }
@@ -31,6 +39,12 @@ package func upgradeResponseHeaders(key: RelayKey) -> [(name: String, value: Str
         ("Derp-Version", String(derpProtocolVersion)),
         ("Derp-Public-Key", Hexadecimal.encode(key.bytes.array)),
     ]
+}
+
+/// What a connection is to be turned into.
+package enum UpgradeProtocol: String, Sendable {
+    case derp
+    case webSocket = "websocket"
 }
 
 /// Reads the head of the answer to an upgrade request, byte by byte as it arrives.
@@ -50,8 +64,11 @@ package struct UpgradeResponseParser: Sendable {
     package static var headByteCountMax: Int { 16 << 10 }
     private var head: [UInt8] = []
     private var isComplete = false
+    private let wanted: UpgradeProtocol
+    /// `Sec-WebSocket-Accept` of the answer; empty when it has none.
+    package private(set) var webSocketAccept = ""
 
-    package init() {}
+    package init(for wanted: UpgradeProtocol = .derp) { self.wanted = wanted }
 
     /// Consumes from `chunk` at `offset`. True when the head is complete and right; the first byte
     /// of DERP is then at `offset`.
@@ -79,7 +96,7 @@ package struct UpgradeResponseParser: Sendable {
         head.suffix(4) == [0x0D, 0x0A, 0x0D, 0x0A] || head.suffix(2) == [0x0A, 0x0A]
     }
 
-    private func check() throws(Failure) {
+    private mutating func check() throws(Failure) {
         let lines = head.split(separator: 0x0A).map { line in
             line.last == 0x0D ? line.dropLast() : line
         }
@@ -94,9 +111,13 @@ package struct UpgradeResponseParser: Sendable {
         for line in lines.dropFirst() {
             guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { continue }
             let name = Self.printable(line[..<colon]).lowercased()
-            guard name == "upgrade" else { continue }
+            guard ["upgrade", "sec-websocket-accept"].contains(name) else { continue }
             let value = Self.printable(line[line.index(after: colon)...]).filter { $0 != " " }
-            guard value.lowercased() == "derp" else { throw .wrongProtocol(value) }
+            if name != "upgrade" {
+                webSocketAccept = value
+            } else if value.lowercased() != wanted.rawValue {
+                throw .wrongProtocol(value)
+            }
         }
     }
 

@@ -30,6 +30,7 @@ final class RegionWorker {
         var startedAt: MonotonicInstant
         var channel: (any Channel)?
         var isFast = false
+        var isWebSocket = false
     }
 
     init(region: RelayMap.Region, pool: RelayPool) {
@@ -151,18 +152,22 @@ final class RegionWorker {
         do {
             let channel = try result.get()
             dials[number]?.channel = channel
-            let relayKey = pool.fastStartKey(of: node)
+            let isWebSocket = pool.needsWebSocket(node)
+            let relayKey = isWebSocket ? nil : pool.fastStartKey(of: node)
             dials[number]?.isFast = relayKey != nil
+            dials[number]?.isWebSocket = isWebSocket
             var request = UpgradeRequest(
                 host: node.hostName, idealNode: isIdeal ? nil : region.nodes.first?.name)
             request.isFastStart = relayKey != nil
             let handler = RelayClientHandler(
-                region: region.id, nodeKey: pool.nodeKey, request: request, relayKey: relayKey
+                region: region.id, nodeKey: pool.nodeKey, request: isWebSocket ? nil : request,
+                relayKey: relayKey
             ) { [weak self] signal in self?.handle(signal, number) }
             let pipeline = channel.pipeline.syncOperations
             if let security = try dialer.securityHandler(for: node) {
                 try pipeline.addHandler(security)
             }
+            if isWebSocket { try pipeline.addHandler(WebSocketHandshake(request)) }
             try pipeline.addHandler(handler)
             try channel.syncOptions?.setOption(.autoRead, value: true)
             channel.read()
@@ -172,7 +177,7 @@ final class RegionWorker {
     }
 
     /// One of the dials came to nothing.
-    private func fail(_ number: Int, _ reason: String) {
+    private func fail(_ number: Int, _ reason: String, isRefused: Bool = false) {
         guard let dial = dials.removeValue(forKey: number) else { return }
         dial.channel?.close(promise: nil)
         let text = "\(dial.node.hostName): \(reason)"
@@ -180,6 +185,12 @@ final class RegionWorker {
         if dial.isFast {
             // Something in between does not like it: once more, as everybody does it.
             pool.noteFastStartFailed(dial.node)
+            if region.nodes.count == 1 { policy.forgiveFailure() }
+        } else if dial.isWebSocket {
+            pool.note(dial.node, needsWebSocket: false)
+        } else if isRefused {
+            // Proxies that know of no other upgrade pass WebSockets on.
+            pool.note(dial.node, needsWebSocket: true)
             if region.nodes.count == 1 { policy.forgiveFailure() }
         }
         policy.noteDialFailed(at: pool.now(), random: &random)
@@ -200,10 +211,10 @@ final class RegionWorker {
         let now = pool.now()
         switch signal {
         case .loggedIn(let key): logIn(number, key, at: now)
-        case .ended(let reason) where number == current?.number:
+        case .ended(let reason, _) where number == current?.number:
             end(reason)
             perform()
-        case .ended(let reason): fail(number, reason)
+        case .ended(let reason, let isRefused): fail(number, reason, isRefused: isRefused)
         case _ where number != current?.number: break
         case .packets(let batch):
             policy.noteHeard(at: now)
@@ -224,7 +235,7 @@ final class RegionWorker {
         }
         closeAll()
         current = (number, channel)
-        pool.noteKey(key, of: dial.node)
+        if !dial.isWebSocket { pool.noteKey(key, of: dial.node) }
         policy.noteConnected(at: now)
         tellReachability()
         pool.onEvent(.connected(region: region.id, latency: now - dial.startedAt))

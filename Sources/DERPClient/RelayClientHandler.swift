@@ -16,7 +16,8 @@ package final class RelayClientHandler: ChannelInboundHandler {
         case message(ServerMessage)
         /// The socket takes more bytes.
         case writable
-        case ended(reason: String)
+        /// `isRefused`: it was answered in HTTP, but not upgraded.
+        case ended(reason: String, isRefused: Bool)
     }
 
     private enum Phase {
@@ -31,7 +32,7 @@ package final class RelayClientHandler: ChannelInboundHandler {
 
     private let region: Int
     private let nodeKey: PrivateKey<NodeKind>
-    private let request: UpgradeRequest
+    private let request: UpgradeRequest?
     private let info: ClientInfo
     /// Known from an earlier connection: the login goes out with the request.
     private let relayKey: RelayKey?
@@ -40,9 +41,11 @@ package final class RelayClientHandler: ChannelInboundHandler {
     private var splitter = FrameSplitter(limits: .client)
     private var batch: RelayPacketBatch
     private var failure: String?
+    private var isRefused = false
 
+    /// Without a `request` the connection is upgraded already, or will be by a handler in front.
     package init(
-        region: Int, nodeKey: PrivateKey<NodeKind>, request: UpgradeRequest,
+        region: Int, nodeKey: PrivateKey<NodeKind>, request: UpgradeRequest?,
         info: ClientInfo = ClientInfo(), relayKey: RelayKey? = nil,
         signal: @escaping (Signal) -> Void
     ) {
@@ -52,12 +55,13 @@ package final class RelayClientHandler: ChannelInboundHandler {
         self.info = info
         self.relayKey = relayKey
         if relayKey != nil { phase = .startingFast }
+        if request == nil { phase = .awaitingServerKey }
         self.signal = signal
         batch = RelayPacketBatch(region: region, bytes: [], packets: [])
     }
 
     package func handlerAdded(context: ChannelHandlerContext) {
-        var bytes = request.bytes
+        guard var bytes = request?.bytes else { return }
         if let relayKey {
             do { bytes += try login(to: relayKey) } catch { return fail("\(error)", context) }
         }
@@ -75,6 +79,7 @@ package final class RelayClientHandler: ChannelInboundHandler {
         do {
             if try readUpgrade(buffer, &offset) { try readFrames(buffer, &offset, context) }
         } catch {
+            isRefused = error is UpgradeResponseParser.Failure
             fail("\(error)", context)
         }
         guard !batch.packets.isEmpty else { return }
@@ -185,6 +190,6 @@ package final class RelayClientHandler: ChannelInboundHandler {
     private func end(_ reason: String) {
         if case .ended = phase { return }
         phase = .ended
-        signal(.ended(reason: failure ?? reason))
+        signal(.ended(reason: failure ?? reason, isRefused: isRefused))
     }
 }

@@ -37,6 +37,8 @@ package final class RelayPool: Sendable {
         var unreachable: Set<Int> = []
         /// Keys that relays proved over TLS; nil where a fast start has failed.
         var relayKeys: [RelayMap.Node: RelayKey?] = [:]
+        /// Relays behind something that refuses the plain upgrade.
+        var webSocketNodes: Set<RelayMap.Node> = []
 
         /// Where to send what is for a region.
         func detour(_ region: Int) -> Int {
@@ -86,6 +88,7 @@ package final class RelayPool: Sendable {
             shared.outboxes = shared.outboxes.filter { map.regions[$0.key] != nil }
             shared.unreachable.formIntersection(map.regions.keys)
             shared.kept.removeAll { map.regions[$0] == nil }
+            shared.webSocketNodes = []
             for id in map.regions.keys where shared.outboxes[id] == nil {
                 shared.outboxes[id] = Outbox()
             }
@@ -154,6 +157,8 @@ package final class RelayPool: Sendable {
     /// After a change of links: a connection from an address that this machine does not have any more
     /// is made again at once, any other has to prove that it lives.
     package func probe(addresses: Set<IPAddress>) {
+        // What refused an upgrade may have been of the network that was left.
+        shared.withLock { $0.webSocketNodes = [] }
         onLoop { _, workers in
             for id in workers.byRegion.keys.sorted() {
                 workers.byRegion[id]?.probe(addresses: addresses)
@@ -242,6 +247,20 @@ package final class RelayPool: Sendable {
 
     func noteFastStartFailed(_ node: RelayMap.Node) {
         shared.withLock { $0.relayKeys[node] = .some(nil) }
+    }
+
+    func needsWebSocket(_ node: RelayMap.Node) -> Bool {
+        shared.withLock { $0.webSocketNodes.contains(node) }
+    }
+
+    func note(_ node: RelayMap.Node, needsWebSocket: Bool) {
+        shared.withLock { shared in
+            if needsWebSocket {
+                shared.webSocketNodes.insert(node)
+            } else {
+                shared.webSocketNodes.remove(node)
+            }
+        }
     }
 
     func dropStale(_ region: Int, at now: MonotonicInstant) {

@@ -9,17 +9,26 @@ package enum KeyFile {
     package static func loadOrCreate<Kind: KeyKind>(
         _ path: String, as kind: Kind.Type = Kind.self
     ) throws(ServerStoreError) -> PrivateKey<Kind> {
+        if let key = try load(path, as: kind) { return key }
+        let key = PrivateKey<Kind>()
+        var bytes = Array((key.storedText + "\n").utf8)
+        defer { wipe(&bytes) }
         do throws(SystemError) {
-            if var bytes = try AtomicFile.read(path, limit: 256) {
-                defer { wipe(&bytes) }
-                if let key = PrivateKey<Kind>(text: text(of: bytes)) { return key }
-            } else {
-                let key = PrivateKey<Kind>()
-                var bytes = Array((key.storedText + "\n").utf8)
-                defer { wipe(&bytes) }
-                try AtomicFile.write(bytes, to: path)
-                return key
-            }
+            try AtomicFile.write(bytes, to: path)
+        } catch {
+            throw .keyFile(path: path, reason: "\(error)")
+        }
+        return key
+    }
+
+    /// The key in the file; nil when there is no file.
+    package static func load<Kind: KeyKind>(
+        _ path: String, as kind: Kind.Type = Kind.self
+    ) throws(ServerStoreError) -> PrivateKey<Kind>? {
+        do throws(SystemError) {
+            guard var bytes = try AtomicFile.read(path, limit: 256) else { return nil }
+            defer { wipe(&bytes) }
+            if let key = PrivateKey<Kind>(text: text(of: bytes)) { return key }
         } catch {
             throw .keyFile(path: path, reason: "\(error)")
         }

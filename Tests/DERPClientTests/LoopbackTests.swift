@@ -5,6 +5,7 @@ import NIOCore
 import NIOPosix
 import NetTypes
 import RelayServer
+import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct LoopbackTests {
@@ -63,6 +64,27 @@ import Testing
         try await eventually("connected again") { a.recorder.connectedCount == 2 }
         await a.pool.shutDown()
         try await second.stop()
+    }
+
+    @Test func aRelayWhosePlainUpgradeIsRefusedIsReachedByWebSocket() async throws {
+        let relay = try await TestRelay(group: group, onlyWebSockets: true)
+        let a = TestNode(group: group, map: relay.map())
+        let b = TestNode(group: group, map: relay.map())
+        try await eventually("both connected") { relay.server.connectionCount == 2 }
+        let packets = (0..<60).map { [UInt8](repeating: UInt8($0), count: 1 + $0 * 500) }
+        for packet in packets { a.pool.send(region: 900, to: b.key.publicKey, packet: packet) }
+        try await eventually("all arrived") { b.recorder.packetCount == 60 }
+        #expect(b.recorder.packets.map(\.bytes) == packets)
+        #expect(relay.webSockets.count.withLock { $0 } == 2)
+        #expect(a.recorder.disconnectReasons.allSatisfy { $0.contains("403 Forbidden") })
+
+        // It is remembered.
+        relay.server.disconnect(a.key.publicKey)
+        try await eventually("connected again") { a.recorder.connectedCount == 2 }
+        #expect(relay.webSockets.count.withLock { $0 } == 3)
+        await a.pool.shutDown()
+        await b.pool.shutDown()
+        try await relay.stop()
     }
 
     @Test func aRegionThatIsNotHomeIsDialledOnDemand() async throws {

@@ -3,6 +3,7 @@ import DERP
 import DERPClient
 import Logging
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 import NIOSSL
 import NetTypes
@@ -16,6 +17,8 @@ final class TestRelay: Sendable {
     let port: Int
     /// Requests that wanted no answer.
     let fastStarts: Counter
+    /// Requests for a WebSocket.
+    let webSockets: Counter
     private let listener: any Channel
 
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -30,7 +33,7 @@ final class TestRelay: Sendable {
 
     init(
         group: any EventLoopGroup, key: PrivateKey<RelayKind> = PrivateKey(), port: Int = 0,
-        tls: NIOSSLContext? = nil, startsFast: Bool = true,
+        tls: NIOSSLContext? = nil, startsFast: Bool = true, onlyWebSockets: Bool = false,
         configuration: RelayServer.Configuration = TestRelay.roomy,
         admit: @escaping RelayServer.Admission = { _, _ in true }
     ) async throws {
@@ -40,6 +43,8 @@ final class TestRelay: Sendable {
         self.server = server
         let counter = Counter()
         fastStarts = counter
+        let webSockets = Counter()
+        self.webSockets = webSockets
         listener = try await ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
@@ -49,7 +54,9 @@ final class TestRelay: Sendable {
                             NIOSSLServerHandler(context: tls))
                     }
                     try channel.pipeline.syncOperations.addHandler(
-                        Upgrader(server, counter, startsFast))
+                        onlyWebSockets
+                            ? WebSocketUpgrader(server, webSockets)
+                            : Upgrader(server, counter, startsFast))
                 }
             }
             .bind(host: "127.0.0.1", port: port).get()
@@ -111,6 +118,55 @@ final class TestRelay: Sendable {
                         channel: channel,
                         remoteAddress: channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) },
                         leftover: leftover)
+                } catch {
+                    // It is being shut down.
+                    channel.close(promise: nil)
+                }
+            }
+        }
+    }
+}
+
+/// What a proxy that knows of no upgrade but WebSockets lets through.
+private final class WebSocketUpgrader: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+    private let server: RelayServer
+    private let counter: Counter
+
+    init(_ server: RelayServer, _ counter: Counter) {
+        self.server = server
+        self.counter = counter
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // The request is short: it arrives in one piece.
+        let lines = String(buffer: unwrapInboundIn(data)).split(separator: "\r\n").dropFirst()
+        var headers = HTTPHeaders()
+        for line in lines {
+            let parts = line.split(separator: ": ", maxSplits: 1)
+            headers.add(name: String(parts[0]), value: String(parts[1]))
+        }
+        guard headers.first(name: "Upgrade") == "websocket", WebSocketStream.isOffered(headers)
+        else {
+            let refusal = ByteBuffer(string: "HTTP/1.1 403 Forbidden\r\n\r\n")
+            context.writeAndFlush(wrapOutboundOut(refusal), promise: nil)
+            return context.close(promise: nil)
+        }
+        counter.count.withLock { $0 += 1 }
+        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/derp", headers: headers)
+        let channel = context.channel
+        let server = self.server
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        WebSocketStream.answer(head, channel).whenSuccess { answer in
+            let context = bound.value
+            var text = "HTTP/1.1 101 Switching Protocols\r\n"
+            for (name, value) in answer { text += "\(name): \(value)\r\n" }
+            channel.writeAndFlush(ByteBuffer(string: text + "\r\n"), promise: nil)
+            context.pipeline.syncOperations.removeHandler(context: context).whenSuccess {
+                do {
+                    try WebSocketStream.add(.server, to: channel.pipeline.syncOperations)
+                    try server.adopt(channel: channel, remoteAddress: nil)
                 } catch {
                     // It is being shut down.
                     channel.close(promise: nil)

@@ -239,6 +239,26 @@ struct NetReportEngineTests {
         #expect(home(after: [2: 150]) == 2, "the old one is gone")
     }
 
+    @Test("latencies that go up and down do not move home to and fro", arguments: 1...20)
+    func flapping(seed: UInt64) {
+        var random = SplitMix64(state: seed)
+        var world = World(regions: 1...4)
+        var changes = 0
+        var home: Int?
+        // Four relays, 30 ms away, give or take a half, measured anew every half minute for two hours.
+        for _ in 0..<240 {
+            for region in 1...4 {
+                world.roundTrips[region] = .milliseconds(Int64(15 + random.next() % 31))
+            }
+            world.engine.start(at: world.now)
+            world.run(for: .seconds(30))
+            if let home, home != world.engine.homeRelay { changes += 1 }
+            home = world.engine.homeRelay
+        }
+        // Whichever is nearest at the moment changes some 180 times.
+        #expect(changes <= 4, "home has changed \(changes) times, seed \(seed)")
+    }
+
     @Test("a home that is heard through the relay stays home when STUN fails")
     func heard() {
         var world = World(regions: 1...2)

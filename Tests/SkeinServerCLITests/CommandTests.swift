@@ -115,6 +115,15 @@ import Testing
         }
     }
 
+    @Test func theCheckNamesTheRelaysAndTheKeyOfThisOne() async throws {
+        let place = try Place()
+        let check = await place.run("config", "check")
+        #expect(check.status == 0, "\(check.output)")
+        #expect(check.output.contains("relay.public_key = "))
+        let shown = try json(await place.run("config", "check", "--output", "json").output).object
+        #expect(shown?["relay.public_key"] != nil)
+    }
+
     @Test func optionsMayStandBeforeTheCommand() {
         let normalized = SkeinServerCommand.normalized(
             ["--config", "f", "--output=json", "users", "list"])

@@ -1,4 +1,5 @@
 import ControlTransport
+import DERPClient
 import HTTPTypes
 import Logging
 import NIOCore
@@ -312,7 +313,7 @@ final class FrontHandler: ChannelDuplexHandler, RemovableChannelHandler {
             }
             self.switchProtocols(context, headers.map { ($0.name, $0.value) })
             self.leaveHTTP(context) { context in
-                try WebSocketStream.add(to: context.pipeline.syncOperations)
+                try WebSocketStream.add(.server, to: context.pipeline.syncOperations)
                 try relay.adopt(context.channel, address)
             }
         }

@@ -107,7 +107,7 @@ final class MeshLink: RelayEndpoint {
         case .message(.ping(let data)): write(.pong(data))
         case .message, .packets: break
         case .writable: output?.drain()
-        case .ended(let reason): end(reason, number)
+        case .ended(let reason, _): end(reason, number)
         }
     }
 

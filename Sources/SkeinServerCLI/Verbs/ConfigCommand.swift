@@ -17,7 +17,7 @@ struct ConfigCommand: ParsableCommand {
         func run() throws {
             let configuration = try common.configuration()
             let stun = configuration.relay.stunListen?.description ?? "off"
-            let values = [
+            var values = [
                 ("server_url", configuration.serverURL),
                 ("listen", configuration.listen.description),
                 ("state_dir", configuration.stateDirectory),
@@ -25,11 +25,16 @@ struct ConfigCommand: ParsableCommand {
                 ("relay.enabled", String(configuration.relay.isEnabled)),
                 ("relay.region_id", String(configuration.relay.regionID)),
                 ("relay.stun_listen", stun),
+                ("relay.public_key", try configuration.relayKeyText()),
                 ("dns.base_domain", configuration.baseDomain),
                 ("addresses.ipv4", configuration.ipv4Range?.description ?? "none"),
                 ("addresses.ipv6", configuration.ipv6Range?.description ?? "none"),
                 ("machine_certificates.mode", configuration.machineCertificates.mode.rawValue),
             ]
+            for region in configuration.relay.regions.sorted(by: { $0.id < $1.id }) {
+                let hosts = region.nodes.map(\.hostName).joined(separator: ", ")
+                values.append(("relay.regions.\(region.id)", "\(region.code): \(hosts)"))
+            }
             let warnings: [String]
             do throws(ControlServerError) {
                 warnings = try configuration.checkMachineCertificates(at: Administrator.now.wall)
