@@ -297,7 +297,8 @@ let package = Package(
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "NodeCore", "PacketFilter",
                 "PathEngine", "NetReport", "WireGuard", "DataPlane", "LinuxIO", "TunDevice",
                 "UDPSocket", "LinuxRouter", "NetworkMonitor", "DERPClient", "ControlClient",
-                "PortMapping", "PortMappingMessages", "PortMapper", "LocalAPI", "Logging",
+                "Certificates", "PortMapping", "PortMappingMessages", "PortMapper", "LocalAPI",
+                "Logging",
                 "ServiceLifecycle", "UnixSignals", "NIOCore", "NIOPosix",
             ]),
         service(
@@ -329,10 +330,9 @@ let package = Package(
             "ControlServer",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
-                "SignIn", "ControlTransport", "ControlClient", "DERP", "NodeCore", "STUN",
-                "ServerStore",
-                "NIOCore", "NIOPosix", "NIOHTTP1",
-                "NIOHTTP2", "NIOHPACK", "NIOSSL", "HTTPTypes", "Logging",
+                "SignIn", "Certificates", "MachineCertificates", "ControlTransport",
+                "ControlClient", "DERP", "NodeCore", "STUN", "ServerStore", "LinuxIO", "NIOCore",
+                "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL", "HTTPTypes", "Logging",
             ]),
 
         // Floor 5: faces

@@ -22,6 +22,14 @@ extension LocalNode: NodeControl {
         }
         let before = stored
         stored.prefs.apply(change)
+        do throws(MachineSigner.Failure) {
+            if change.machineCertificate != nil || change.machineCertificateKey != nil {
+                _ = try machineSigner?.load()
+            }
+        } catch {
+            stored = before
+            throw NodeControlError(.badRequest, "\(error)")
+        }
         do throws(StateError) {
             if stored.prefs != before.prefs { try store() }
         } catch {

@@ -114,7 +114,9 @@ extension LocalNode {
     /// Returns whether this node is registered; false when a person has to ask for a login first.
     private func logIn(_ client: ControlClient, _ intent: LoginIntent) async throws -> Bool {
         let needsProof = !isLoggedIn || intent.wantsNewKey
-        guard !needsProof || intent.authKey != nil || intent.isInteractive else { return false }
+        guard
+            !needsProof || intent.authKey != nil || intent.isInteractive || machineSigner != nil
+        else { return false }
         let previous = stored.nodeKey
         var key = previous ?? PrivateKey()
         if isSelfExpired || intent.wantsNewKey { key = PrivateKey() }
@@ -124,11 +126,13 @@ extension LocalNode {
         while true {
             try Task.checkCancellation()
             let isNew = key.publicKey != previous?.publicKey
-            let response = try await client.register(
-                RegisterRequest(
-                    version: CapabilityVersion.own, nodeKey: key.publicKey,
-                    oldNodeKey: isNew ? previous?.publicKey ?? .zero : .zero,
-                    authKey: intent.authKey, followup: followup, hostinfo: hostinfo()))
+            var request = RegisterRequest(
+                version: CapabilityVersion.own, nodeKey: key.publicKey,
+                oldNodeKey: isNew ? previous?.publicKey ?? .zero : .zero,
+                authKey: intent.authKey, followup: followup, hostinfo: hostinfo())
+            request.machineSignature = try await machineSignature(
+                isLogin: needsProof || isNew)
+            let response = try await client.register(request)
             set(.control, nil)
             guard response.error.isEmpty else {
                 throw LoginRefusal(description: "the server refused this login: \(response.error)")

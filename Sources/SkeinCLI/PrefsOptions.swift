@@ -46,6 +46,13 @@ struct PrefsOptions: ParsableArguments {
             """)
     var relayServerStaticEndpoints: String?
 
+    @Option(help: "Prove what this machine is by its certificate, a PEM file; \"\" for none.")
+    var machineCert: String?
+
+    @Option(
+        help: "The certificate's key: a PEM file that only its owner may read, or a PKCS#11 URI.")
+    var machineKey: String?
+
     func change() throws -> PrefsChange {
         var change = PrefsChange()
         change.hostname = hostname
@@ -91,7 +98,27 @@ struct PrefsOptions: ParsableArguments {
                 return endpoint
             }
         }
+        try nameCertificate(in: &change)
         return change
+    }
+
+    /// The daemon reads the files, from wherever it runs, so their paths have to be whole.
+    private func nameCertificate(in change: inout PrefsChange) throws {
+        if machineCert == "" {
+            guard (machineKey ?? "").isEmpty else {
+                throw ValidationError("--machine-key needs --machine-cert beside it")
+            }
+            change.machineCertificate = ""
+            change.machineCertificateKey = ""
+            return
+        }
+        guard (machineCert == nil) == (machineKey == nil) else {
+            throw ValidationError("--machine-cert and --machine-key belong together")
+        }
+        change.machineCertificate = machineCert.map(TextFile.absolutePath)
+        change.machineCertificateKey = machineKey.map {
+            $0.hasPrefix("pkcs11:") ? $0 : TextFile.absolutePath($0)
+        }
     }
 
     private func list(_ text: String) -> [String] {

@@ -1,6 +1,9 @@
+import Certificates
 import ControlMessages
 import ControlServer
+import Coordination
 import Glibc
+import MachineCertificates
 import NetTypes
 import Testing
 
@@ -87,6 +90,38 @@ import Testing
         #expect(node.derpPort == port && node.stunPort == 3478)
     }
 
+    @Test func machineCertificatesAreRead() throws {
+        let digits = String(repeating: "0a", count: 32)
+        let configuration = try read(
+            """
+            [machine_certificates]
+            mode = "sufficient"
+            authorities = ["/etc/ca.pem", "/etc/other.pem"]
+            revocation_lists = ["/etc/ca.crl"]
+            blocked_keys = ["\(digits)"]
+            blocked_keys_file = "/etc/blocked"
+            maximum_age = "1m"
+            accept_signature_v1 = true
+            owner_from = "san:email"
+            owner_suffix = "@example.org"
+            """)
+        let settings = configuration.machineCertificates
+        #expect(settings.mode == .sufficient)
+        #expect(settings.authorities == ["/etc/ca.pem", "/etc/other.pem"])
+        #expect(settings.revocationLists == ["/etc/ca.crl"])
+        #expect(settings.blockedKeys.map { Hexadecimal.encode($0.array) } == [digits])
+        #expect(settings.blockedKeysFile == "/etc/blocked")
+        #expect(settings.maximumAge == .minutes(1))
+        #expect(settings.acceptsVersion1)
+        #expect(settings.owner == OwnerRule(field: .alternativeEmail, suffix: "@example.org"))
+        #expect(configuration.coordinationSettings.machineCertificates == .sufficient)
+        #expect(configuration.coordinationSettings.machineCertificatesNameOwners)
+        let error = #expect(throws: ControlServerError.self) {
+            try configuration.checkMachineCertificates(at: .zero)
+        }
+        #expect(error?.description == "machine certificates: /etc/ca.pem: there is no such file")
+    }
+
     @Test func theRelayAndSTUNCanBeOff() throws {
         let off = try read("[relay]\nenabled = false")
         #expect(off.derpMap.regions == [:])
@@ -97,6 +132,20 @@ import Testing
     /// What is wrong, where, and what the message says about it.
     @Test(arguments: [
         ("a = 1", 1, "unknown key a"),
+        ("[machine_certificates]\nmodes = \"off\"", 2, "unknown key modes"),
+        ("[machine_certificates]\nmode = \"on\"", 2, "off, sufficient or required"),
+        (
+            "[machine_certificates]\nmode = \"required\"", 2,
+            "needs machine_certificates.authorities"
+        ),
+        (
+            "[machine_certificates]\nmode = \"sufficient\"\nauthorities = [\"/a\"]", 2,
+            "needs machine_certificates.owner_from"
+        ),
+        ("[machine_certificates]\nowner_from = \"name\"", 2, "san:email"),
+        ("[machine_certificates]\nowner_suffix = \"@x\"", 2, "owner_from"),
+        ("[machine_certificates]\nblocked_keys = [\"00\"]", 2, "64 hexadecimal digits"),
+        ("[machine_certificates]\nmaximum_age = \"1s\"", 2, "from 10s to 24h"),
         ("listen = \"0.0.0.0:1\"\n\nlistn = \"\"", 3, "unknown key listn"),
         ("[relay]\n# note\nstun = \"\"", 3, "unknown key stun"),
         ("[relais]\nenabled = true", 1, "unknown key [relais]"),

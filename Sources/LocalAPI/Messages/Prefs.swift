@@ -28,6 +28,10 @@ package struct Prefs: Equatable, Sendable {
     package var relayServerPort: UInt16?
     /// Where peers reach that relay besides what the node finds out for itself.
     package var relayServerStaticEndpoints: [Endpoint] = []
+    /// A PEM file with the machine's certificate and intermediates; empty for none.
+    package var machineCertificate = ""
+    /// A PEM file with the certificate's key, or a PKCS#11 URI.
+    package var machineCertificateKey = ""
 
     package init() {}
 }
@@ -49,6 +53,8 @@ package struct PrefsChange: Equatable, Sendable {
     /// The inner nil switches relaying off.
     package var relayServerPort: UInt16??
     package var relayServerStaticEndpoints: [Endpoint]?
+    package var machineCertificate: String?
+    package var machineCertificateKey: String?
 
     package init() {}
 
@@ -73,6 +79,8 @@ extension Prefs {
         relayServerPort = change.relayServerPort ?? relayServerPort
         relayServerStaticEndpoints =
             change.relayServerStaticEndpoints ?? relayServerStaticEndpoints
+        machineCertificate = change.machineCertificate ?? machineCertificate
+        machineCertificateKey = change.machineCertificateKey ?? machineCertificateKey
     }
 }
 
@@ -101,6 +109,8 @@ extension Prefs: JSONReadable, JSONWritable {
             }
             return endpoint
         }
+        machineCertificate = try object.read("MachineCertificate", or: "")
+        machineCertificateKey = try object.read("MachineCertificateKey", or: "")
     }
 
     package func write(to writer: inout JSONWriter) {
@@ -120,6 +130,8 @@ extension Prefs: JSONReadable, JSONWritable {
             if let relayServerPort { writer.keep("RelayServerPort", relayServerPort) }
             writer.omit(
                 "RelayServerStaticEndpoints", relayServerStaticEndpoints.map(\.description))
+            writer.omit("MachineCertificate", machineCertificate)
+            writer.omit("MachineCertificateKey", machineCertificateKey)
         }
     }
 }
@@ -148,6 +160,8 @@ extension PrefsChange: JSONReadable, JSONWritable {
             case "RelayServerPort": relayServerPort = .some(prefs.relayServerPort)
             case "RelayServerStaticEndpoints":
                 relayServerStaticEndpoints = prefs.relayServerStaticEndpoints
+            case "MachineCertificate": machineCertificate = prefs.machineCertificate
+            case "MachineCertificateKey": machineCertificateKey = prefs.machineCertificateKey
             default:
                 throw MessageDecodingError(
                     path: member.name, .unreadable(expected: "a setting this node has"))
@@ -183,6 +197,8 @@ extension PrefsChange: JSONReadable, JSONWritable {
                 }
                 writer.keep("RelayServerPortSet", true)
             }
+            set("MachineCertificate", machineCertificate)
+            set("MachineCertificateKey", machineCertificateKey)
         }
     }
 }

@@ -10,4 +10,11 @@ enum TextFile {
         guard ferror(file) == 0, count <= limit else { return nil }
         return String(validating: bytes[..<count], as: UTF8.self)
     }
+
+    /// The path from the root, which means the same to another process.
+    static func absolutePath(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+        defer { free(folder) }
+        return "\(String(cString: folder))/\(path)"
+    }
 }
