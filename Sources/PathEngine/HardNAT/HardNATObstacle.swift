@@ -30,7 +30,8 @@ package enum HardNATObstacle: Equatable, Sendable {
         case .unpredictable: return ", which cannot be foreseen"
         case .peerDoesNotHelp: return ", and \(name) does not help to find \(port)"
         case .switchedOff(.peer): return ", and trying ports is switched off on \(name)"
-        case .switchedOff: return ", and trying ports is switched off here (skein set --hard-nat)"
+        case .switchedOff:
+            return ", and trying ports is switched off here (skein set --hard-nat=true)"
         case .noAddress(.peer):
             return ", and \(name) knows no public IPv4 address of its own to be met at"
         case .noAddress:
