@@ -43,4 +43,5 @@ await 10 running bob
 reach alice bob 10
 expect relayed alice bob
 says_why() { { skein alice ping -c 1 bob || true; } | tee -a "$LOGS/alice.log" | grep "$1"; }
-await 10 says_why "trying ports is switched off on bob"
+# For twenty seconds it is the lost path that is named.
+await 25 says_why "trying ports is switched off on bob"

@@ -18,8 +18,6 @@ package final class MachineCertificateChecker: Sendable {
     private struct Current {
         var trust: Trust
         var stamp: TrustFiles.Stamp
-        /// The second in which the files were looked at last.
-        var looked: Int64
     }
 
     /// Reads all files.
@@ -35,7 +33,7 @@ package final class MachineCertificateChecker: Sendable {
         // The stamp comes first: what changes while it is read is read again.
         let stamp = files.stamp
         let trust = try files.read()
-        current = Mutex(Current(trust: trust, stamp: stamp, looked: .min))
+        current = Mutex(Current(trust: trust, stamp: stamp))
     }
 
     /// When the first revocation list is out of date; nil without lists.
@@ -116,7 +114,7 @@ package final class MachineCertificateChecker: Sendable {
     }
 
     private func checkTrust(_ chain: CertificateChain, _ now: Timestamp) throws(Refusal) {
-        let trust = upToDate(now)
+        let trust = upToDate()
         let blocked = Refusal("its key is blocked", isRevoked: true)
         if trust.blockedKeys.contains(chain.leaf.keyHash) { throw blocked }
         let path: [Bytes32]
@@ -126,12 +124,10 @@ package final class MachineCertificateChecker: Sendable {
         if !trust.blockedKeys.isDisjoint(with: path) { throw blocked }
     }
 
-    /// What the files say now, looked at once a second at most. When new ones cannot be read, the old ones
-    /// count on.
-    private func upToDate(_ now: Timestamp) -> Trust {
+    /// What the files say now: a revocation counts from the next registration on. When new files cannot be
+    /// read, the old ones count on.
+    private func upToDate() -> Trust {
         current.withLock { current in
-            guard current.looked != now.unixSeconds else { return current.trust }
-            current.looked = now.unixSeconds
             let stamp = files.stamp
             guard stamp != current.stamp else { return current.trust }
             current.stamp = stamp
