@@ -1,7 +1,7 @@
 #!/bin/bash
 # The direct path dies in ways that are hard to see: in one direction only, or for large packets
-# only. Traffic flows again within half a second (0.6 s for large packets), by relay, and the path is used again when it is
-# whole.
+# only. Traffic flows again within half a second (0.6 s for large packets), by relay, and the path is
+# used again when it is whole.
 #
 #    alice -- [easy] -- internet -- [easy] -- bob
 #                          |
