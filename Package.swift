@@ -386,5 +386,6 @@ if Context.environment["SKEIN_BENCHMARKS"] != nil {
             "CMeasurement", "NetTypes", "CryptoPrimitives", "IPPacket", "ControlMessages",
             "WireGuard",
             "PacketFilter", "PathEngine", "Segmentation", "NodeCore", "SimulatedNetwork",
+            "SimulatedMesh",
         ])
 }

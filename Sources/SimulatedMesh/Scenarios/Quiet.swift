@@ -78,7 +78,8 @@ extension Scenario {
 
     // MARK: Idle nodes and many
 
-    static var quiet: [Scenario] {
+    /// What idle nodes and a mesh of a thousand cost.
+    package static var quiet: [Scenario] {
         [
             Scenario(
                 name: "100 idle peers: wake-ups", unit: .perMinute, goal: 2, percentile: 95,
