@@ -14,6 +14,9 @@ package struct CoordinationSettings: Sendable {
     package var ipv6Range: IPPrefix?
     /// How long a node key of a user's node is good for; nil for ever.
     package var keyLifetime: Nanoseconds?
+    /// The same for the nodes of a user, by name, or with a tag, the shortest of several; zero for
+    /// ever. Nodes with tags that are not among these do not expire.
+    package var keyLifetimes: [String: Nanoseconds] = [:]
     /// An ephemeral node is removed when it was offline for so long.
     package var ephemeralTimeout: Nanoseconds = .minutes(30)
     /// A node whose last connection ended is called offline only after this.

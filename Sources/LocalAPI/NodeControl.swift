@@ -78,7 +78,13 @@ package struct StartOptions: Sendable {
     /// A secret: never logged and never in an error.
     package var authKey: String?
 
-    package init(authKey: String? = nil) { self.authKey = authKey }
+    /// A node that is logged in is to get a new node key.
+    package var renewsKey = false
+
+    package init(authKey: String? = nil, renewsKey: Bool = false) {
+        self.authKey = authKey
+        self.renewsKey = renewsKey
+    }
 }
 
 /// How to ping.

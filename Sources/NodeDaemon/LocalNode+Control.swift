@@ -69,12 +69,20 @@ extension LocalNode: NodeControl {
             if isLoggedIn, session == nil { await startSession(LoginIntent()) }
             return
         }
-        await startSession(LoginIntent(authKey: key))
+        if options.renewsKey, isLoggedIn, session != nil {
+            renewKey(authKey: key)
+        } else {
+            await startSession(LoginIntent(authKey: key))
+        }
     }
 
     func login() async throws(NodeControlError) {
         try requireServer()
-        await startSession(LoginIntent(isInteractive: true, wantsNewKey: isLoggedIn))
+        if isLoggedIn, session != nil {
+            renewKey()
+        } else {
+            await startSession(LoginIntent(isInteractive: true))
+        }
     }
 
     private func requireServer() throws(NodeControlError) {

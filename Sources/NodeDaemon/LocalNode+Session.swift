@@ -18,9 +18,13 @@ struct LoginIntent: Sendable {
     var authKey: String?
     /// Ask for a page to visit when the server wants proof of who we are.
     var isInteractive = false
-    /// Make a new node key even though there is one.
-    var wantsNewKey = false
+    /// What is to take the place of a node key that is in order. That one stays in use until the
+    /// server has let the new one in.
+    var newKey: PrivateKey<NodeKind>?
 }
+
+/// The node has another key now: its map is to be asked for with that.
+private struct KeyRenewed: Error {}
 
 /// The server refused this login for good; its own words.
 struct LoginRefusal: Error, CustomStringConvertible {
@@ -59,6 +63,7 @@ extension LocalNode {
             await old.task.value
         }
         isMapCurrent = false
+        renewal = nil
         authURL = ""
         problems[.control] = nil
         problems[.login] = nil
@@ -91,6 +96,8 @@ extension LocalNode {
                 isAnswered = true
                 intent = LoginIntent()
                 try await follow(client)
+            } catch is KeyRenewed {
+                continue
             } catch let refusal as LoginRefusal {
                 set(.login, refusal.description)
                 bus.publish(errorMessage: refusal.description)
@@ -113,13 +120,14 @@ extension LocalNode {
 
     /// Returns whether this node is registered; false when a person has to ask for a login first.
     private func logIn(_ client: ControlClient, _ intent: LoginIntent) async throws -> Bool {
-        let needsProof = !isLoggedIn || intent.wantsNewKey
+        let isRenewal = isLoggedIn && intent.newKey != nil
+        let needsProof = !isLoggedIn || isRenewal
         guard
             !needsProof || intent.authKey != nil || intent.isInteractive || machineSigner != nil
         else { return false }
         let previous = stored.nodeKey
-        var key = previous ?? PrivateKey()
-        if isSelfExpired || intent.wantsNewKey { key = PrivateKey() }
+        var key = isRenewal ? intent.newKey! : previous ?? PrivateKey()
+        if isSelfExpired { key = PrivateKey() }
         var followup = ""
         var pause = Duration.milliseconds(250)
         var didRenew = false
@@ -148,7 +156,7 @@ extension LocalNode {
                 return true
             } else if response.authURL != followup {
                 followup = response.authURL
-                try forgetRegistration()
+                if !isRenewal { try forgetRegistration() }
                 announce(authURL: followup)
             } else {
                 // The server did not hold the request: do not hurry it.
@@ -177,7 +185,11 @@ extension LocalNode {
     private func finishLogin(
         _ key: PrivateKey<NodeKind>, _ response: RegisterResponse
     ) throws(StateError) {
-        if stored.nodeKey?.publicKey != key.publicKey { map = NetworkMap() }
+        if stored.nodeKey?.publicKey != key.publicKey {
+            // Peers stay what they are when a key that was in order is replaced.
+            if !isLoggedIn { map = NetworkMap() }
+            isMapCurrent = false
+        }
         stored.nodeKey = key
         stored.isRegistered = true
         stored.loginName =
@@ -190,7 +202,56 @@ extension LocalNode {
         var notify = Notify()
         notify.loginFinished = true
         bus.publish(notify)
+        reconcile()
         publishChanges()
+    }
+
+    /// Gets a new node key for a node that is logged in, beside the session that goes on with the
+    /// old one; a person may take minutes to say yes.
+    func renewKey(authKey: String? = nil) {
+        renewal = LoginIntent(
+            authKey: authKey, isInteractive: true, newKey: renewal?.newKey ?? PrivateKey())
+        renewalSignal?.yield()
+    }
+
+    /// Asks for the new key whenever told to; a request that waits for a person gives way to a
+    /// later one, which may have a pre-auth key.
+    ///
+    /// - Throws: `KeyRenewed`, or the error of a connection.
+    private func renewWheneverAsked(_ client: ControlClient) async throws {
+        defer { renewalSignal = nil }
+        while true {
+            // One for each round: a stream whose reader is cancelled has ended.
+            let (asked, signal) = AsyncStream.makeStream(
+                of: Void.self, bufferingPolicy: .bufferingNewest(1))
+            renewalSignal = signal
+            if renewal == nil { try await Self.next(of: asked) }
+            guard let intent = renewal else { continue }
+            do {
+                let isDone = try await withThrowingTaskGroup(of: Bool.self) { group in
+                    group.addTask { try await self.logIn(client, intent) }
+                    group.addTask {
+                        try await Self.next(of: asked)
+                        return false
+                    }
+                    defer { group.cancelAll() }
+                    return try await group.next() ?? false
+                }
+                guard isDone else { continue }
+                renewal = nil
+                throw KeyRenewed()
+            } catch let refusal as LoginRefusal {
+                renewal = nil
+                authURL = ""
+                set(.login, refusal.description)
+                bus.publish(errorMessage: refusal.description)
+            }
+        }
+    }
+
+    private static func next(of signals: AsyncStream<Void>) async throws {
+        for await _ in signals { return }
+        throw CancellationError()
     }
 
     // MARK: Network map
@@ -218,6 +279,7 @@ extension LocalNode {
             group.addTask {
                 for await _ in signals { try await client.sendUpdate(await self.update(key)) }
             }
+            group.addTask { try await self.renewWheneverAsked(client) }
             group.addTask {
                 try await client.streamMap(request) { response in
                     if let asked = response.pingRequest { question.yield(asked) }

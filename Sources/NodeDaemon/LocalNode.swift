@@ -68,6 +68,9 @@ actor LocalNode {
     var session: Session?
     /// Wakes the task that tells the server about changes on our side.
     var updateSignal: AsyncStream<Void>.Continuation?
+    /// A new node key that is being asked for beside the session; wakes the task that asks.
+    var renewal: LoginIntent?
+    var renewalSignal: AsyncStream<Void>.Continuation?
 
     var link = LinkState()
     /// Of the present network.
@@ -140,7 +143,18 @@ actor LocalNode {
 
     /// What stands in the way, in the order of `Problem`, then what the server says.
     var health: [String] {
-        Problem.allCases.compactMap { problems[$0] } + map.health
+        Problem.allCases.compactMap { problems[$0] } + expiryNotice + map.health
+    }
+
+    /// Said in the last week of this machine's key.
+    private var expiryNotice: [String] {
+        guard isLoggedIn, let expiry = map.selfNode?.keyExpiry, !expiry.isZero,
+            expiry.unixSeconds - now.unixSeconds < 7 * 86_400
+        else { return [] }
+        return [
+            "this machine's key expires at \(expiry); renew it, while all goes on, with: "
+                + "skein up --force-reauth"
+        ]
     }
 
     /// Tells watchers what is different from what they were told last.

@@ -13,20 +13,33 @@ struct LoginProgress: Sendable {
     /// A secret: never in what is printed.
     var key: String?
     var json: Bool
+    /// A node that is logged in is to log in again, for a new key.
+    var renews = false
 
     /// Returns when the node runs, waits for an administrator, or cannot log in.
     func follow() async throws -> Outcome {
         var hasBegun = false
         var hasAsked = false
+        var isRenewing = false
         // The request follows the first notice, so that nothing of what it causes is missed.
         return try await client.watch([.initialState]) { notify throws(LocalClientError) in
             if hasBegun, let message = notify.errorMessage {
                 return Outcome(state: .needsLogin, failure: message)
             }
+            let isFirst = !hasBegun
             hasBegun = true
             if let url = notify.browseToURL { show(url) }
             if notify.state == .starting, !json, Terminal.current.isInteractive {
                 Terminal.remark("Connecting …")
+            }
+            if renews, isFirst, notify.state != .needsLogin, notify.state != .noState {
+                hasAsked = true
+                isRenewing = true
+                try await ask()
+                return nil
+            }
+            if isRenewing {
+                return notify.loginFinished ? Outcome(state: .running) : nil
             }
             switch notify.state {
             case .running, .needsMachineAuth:
@@ -42,7 +55,7 @@ struct LoginProgress: Sendable {
 
     private func ask() async throws(LocalClientError) {
         if let key {
-            try await client.start(StartOptions(authKey: key))
+            try await client.start(StartOptions(authKey: key, renewsKey: renews))
             return
         }
         let before = try await client.status(peers: false).authURL

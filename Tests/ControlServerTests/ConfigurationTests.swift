@@ -20,7 +20,7 @@ import Testing
         #expect(configuration.tls == nil)
         #expect(configuration.relay.stunListen == Endpoint("0.0.0.0:3478"))
         #expect(configuration.ipv4Range == IPPrefix("100.64.0.0/10"))
-        #expect(configuration.keyLifetime == nil)
+        #expect(configuration.keyLifetime == .seconds(15_552_000))
     }
 
     @Test func everyKeyIsRead() throws {
@@ -46,8 +46,9 @@ import Testing
             ipv6 = "2001:db8::9"
 
             [node]
-            key_expiry = "180d"
+            key_expiry = "90d"
             ephemeral_timeout = "1h30m"
+            key_expiry_of = { "alice" = "30d", "tag:kiosk" = "7d", "bob" = "0" }
 
             [dns]
             base_domain = "mesh.example"
@@ -64,7 +65,11 @@ import Testing
             configuration.trustedProxies == [IPPrefix("10.0.0.0/8")!, IPPrefix("192.0.2.1/32")!])
         #expect(configuration.tls?.certificate == "/etc/c.pem")
         #expect(configuration.tls?.key == "/etc/k.pem")
-        #expect(configuration.keyLifetime == .seconds(180 * 86_400))
+        #expect(configuration.keyLifetime == .seconds(7_776_000))
+        let lifetimes: [String: Nanoseconds] = [
+            "alice": .seconds(2_592_000), "tag:kiosk": .seconds(604_800), "bob": .zero,
+        ]
+        #expect(configuration.keyLifetimes == lifetimes)
         #expect(configuration.ephemeralTimeout == .minutes(90))
         #expect(configuration.baseDomain == "mesh.example")
         #expect(configuration.ipv4Range == IPPrefix("100.80.0.0/16"))
@@ -165,6 +170,9 @@ import Testing
         ("[relay]\nenabled = \"yes\"", 2, "true or false"),
         ("[relay]\nipv4 = \"x\"", 2, "an IPv4 address"),
         ("[node]\nkey_expiry = \"6 months\"", 2, "30m"),
+        ("[node]\nkey_expiry_of = \"30d\"", 2, "a table such as"),
+        ("[node]\nkey_expiry_of = { \"tag:\" = \"30d\" }", 2, "a table such as"),
+        ("[node]\nkey_expiry_of = { alice = \"soon\" }", 2, "a table such as"),
         ("[node]\nephemeral_timeout = \"1s\"", 2, "1m or longer"),
         ("[dns]\nbase_domain = \"Mesh\"", 2, "small letters"),
         ("[addresses]\nipv4 = \"10.0.0.0/8\"", 2, "100.64.0.0/10"),

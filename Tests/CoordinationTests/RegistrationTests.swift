@@ -106,6 +106,33 @@ import Testing
         #expect(network.map(1).userProfiles?.map(\.id) == [.taggedDevices])
     }
 
+    @Test func keysLastAsLongAsTheirUserOrTagSays() throws {
+        let network = TestNetwork {
+            $0.keyLifetime = .minutes(60)
+            $0.keyLifetimes = [
+                "anna": .minutes(10), "tag:kiosk": .minutes(5), "tag:web": .minutes(7),
+                "tag:always": .zero,
+            ]
+        }
+        func lifetime(_ index: Int) -> Nanoseconds? {
+            network.record(index)?.expiry.map {
+                .seconds($0.unixSeconds - network.now.wall.unixSeconds)
+            }
+        }
+        let own = network.key { _ in }
+        #expect(network.respond(request(1, key: own), machine: 1).error == "")
+        #expect(lifetime(1) == .minutes(10))
+        let bens = network.key(user: "ben") { _ in }
+        #expect(network.respond(request(4, key: bens), machine: 4).error == "")
+        #expect(lifetime(4) == .minutes(60))
+        let tagged = network.key { $0.tags = ["tag:kiosk", "tag:web"] }
+        #expect(network.respond(request(2, key: tagged), machine: 2).error == "")
+        #expect(lifetime(2) == .minutes(5))
+        let always = network.key { $0.tags = ["tag:always"] }
+        #expect(network.respond(request(3, key: always), machine: 3).error == "")
+        #expect(lifetime(3) == nil)
+    }
+
     @Test func requestedTagsMustBeThoseOfTheKey() {
         let network = TestNetwork()
         let key = network.key {

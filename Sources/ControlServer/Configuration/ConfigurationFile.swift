@@ -97,6 +97,9 @@ extension ServerConfiguration {
         if let lifetime = try reader.duration("node.key_expiry") {
             keyLifetime = lifetime == .zero ? nil : lifetime
         }
+        keyLifetimes = try reader.durations("node.key_expiry_of") { name in
+            name.hasPrefix("tag:") ? Coordinator.isTag(name) : !name.isEmpty
+        }
         if let timeout = try reader.duration("node.ephemeral_timeout") {
             guard timeout >= .minutes(1) else {
                 throw reader.error(
@@ -142,7 +145,7 @@ struct ConfigurationReader {
             "mesh_key_file", "mesh_with", "trust_file", "verify_clients", "verify_fail_open",
             "regions", "map_file",
         ],
-        "node": ["key_expiry", "ephemeral_timeout"],
+        "node": ["key_expiry", "key_expiry_of", "ephemeral_timeout"],
         "dns": ["base_domain"],
         "addresses": ["ipv4", "ipv6"],
         "accounts": [
@@ -224,6 +227,23 @@ struct ConfigurationReader {
             throw error(path, text, "write a time such as 90s, 30m, 24h, 180d, or 0")
         }
         return duration
+    }
+
+    /// A table of times, by names that are allowed.
+    func durations(
+        _ path: String, of isName: (String) -> Bool
+    ) throws(ConfigurationError) -> [String: Nanoseconds] {
+        guard let value = value(path) else { return [:] }
+        let advice = "a table such as { \"alice\" = \"30d\", \"tag:kiosk\" = \"7d\" }"
+        guard let table = value.table else { throw wrongType(path, advice) }
+        var result: [String: Nanoseconds] = [:]
+        for name in table.keys.sorted() {
+            guard isName(name), let text = table[name]?.string,
+                let duration = Nanoseconds(durationText: text)
+            else { throw error(path, name, "write " + advice) }
+            result[name] = duration
+        }
+        return result
     }
 
     func range(

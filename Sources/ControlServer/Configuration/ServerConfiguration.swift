@@ -17,7 +17,9 @@ package struct ServerConfiguration: Sendable {
     /// Proxies whose `X-Forwarded-For` is believed.
     package var trustedProxies: [IPPrefix] = []
     /// How long a node key is good for; nil for ever.
-    package var keyLifetime: Nanoseconds?
+    package var keyLifetime: Nanoseconds? = .seconds(180 * 86_400)
+    /// The same for the nodes of a user or with a tag; zero for ever.
+    package var keyLifetimes: [String: Nanoseconds] = [:]
     package var ephemeralTimeout = Nanoseconds.minutes(30)
     /// Nodes are called `name.baseDomain`.
     package var baseDomain = "skein.internal"
@@ -107,6 +109,7 @@ package struct ServerConfiguration: Sendable {
         settings.ipv4Range = ipv4Range
         settings.ipv6Range = ipv6Range
         settings.keyLifetime = keyLifetime
+        settings.keyLifetimes = keyLifetimes
         settings.ephemeralTimeout = ephemeralTimeout
         settings.machineCertificates = machineCertificates.mode
         settings.machineCertificatesNameOwners = machineCertificates.owner != nil

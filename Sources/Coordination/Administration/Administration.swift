@@ -123,7 +123,8 @@ extension Coordinator {
         return Decision(key, changes: [.preAuthKey(key)])
     }
 
-    static func isTag(_ text: String) -> Bool {
+    /// Whether this has the form of a tag: `tag:` and a letter, then letters, digits and hyphens.
+    package static func isTag(_ text: String) -> Bool {
         let name = Array(text.utf8.dropFirst(4))
         guard text.hasPrefix("tag:"), let first = name.first, (0x61...0x7A).contains(first | 0x20)
         else { return false }

@@ -82,12 +82,22 @@ extension Coordinator {
         return node
     }
 
-    /// Nodes with tags never expire; others after the configured time, or sooner if they ask so.
+    /// When a node's new key expires: as configured, or sooner if it asks so. Nodes with tags have
+    /// nobody who would log in again; they expire only where one of their tags says so.
     private func expiry(
         for node: NodeRecord, requested: Timestamp, at now: Timestamp
     ) -> Timestamp? {
-        guard !node.isTagged else { return nil }
-        let standard = settings.keyLifetime.map { now + $0 }
+        var lifetime: Nanoseconds?
+        if node.isTagged {
+            lifetime = node.tags.compactMap { settings.keyLifetimes[$0] }.filter { $0 > .zero }
+                .min()
+            guard lifetime != nil else { return nil }
+        } else {
+            let owner = node.user.flatMap { state.users[$0]?.name }
+            lifetime = owner.flatMap { settings.keyLifetimes[$0] } ?? settings.keyLifetime
+            if lifetime == .zero { lifetime = nil }
+        }
+        let standard = lifetime.map { now + $0 }
         guard !requested.isZero else { return standard }
         return standard.map { min($0, requested) } ?? requested
     }

@@ -205,11 +205,16 @@ extension PrefsChange: JSONReadable, JSONWritable {
 
 extension StartOptions: JSONReadable, JSONWritable {
     package init(json: JSON) throws(MessageDecodingError) {
-        let key = try JSONObject(json: json).read("AuthKey", or: "")
+        let object = try JSONObject(json: json)
+        let key = try object.read("AuthKey", or: "")
         authKey = key.isEmpty ? nil : key
+        renewsKey = try object.read("SkeinRenewsKey", or: false)
     }
 
     package func write(to writer: inout JSONWriter) {
-        writer.object { writer in writer.omit("AuthKey", authKey ?? "") }
+        writer.object { writer in
+            writer.omit("AuthKey", authKey ?? "")
+            writer.omit("SkeinRenewsKey", renewsKey)
+        }
     }
 }

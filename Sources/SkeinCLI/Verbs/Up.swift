@@ -19,6 +19,10 @@ struct Up: AsyncParsableCommand {
         help: "Log in with this key, without a browser; file:PATH reads it from a file.")
     var authKey: String?
 
+    @Flag(
+        help: "Log in again although the key is in order, for a new one; all goes on meanwhile.")
+    var forceReauth = false
+
     @Option(help: "How long to wait until connected, such as 40s; 0 is for ever.")
     var timeout = TimeSpan(.zero)
 
@@ -36,7 +40,8 @@ struct Up: AsyncParsableCommand {
         guard !settings.controlURL.isEmpty else {
             throw Failure("which server? skein up --login-server https://…")
         }
-        let progress = LoginProgress(client: client, key: key, json: json)
+        let progress = LoginProgress(
+            client: client, key: key, json: json, renews: forceReauth)
         guard let outcome = try await within(timeout.duration, { try await progress.follow() })
         else { throw Failure(try await progress.reasonForDelay(after: timeout)) }
         if let message = outcome.failure {
