@@ -68,3 +68,14 @@ renew_by_key() { skein alice up --force-reauth --auth-key "$JOIN_KEY" --timeout 
 outage bob alice -- renew_by_key
 [[ $(key alice) != "$before" ]] || fail "the key is still the old one"
 ((OUTAGE <= 1000)) || fail "$OUTAGE ms without an answer"
+
+step "alice is killed while it waits, and let in meanwhile"
+before=$(key alice)
+asks
+crash alice
+wait "$ASKING" || true
+approve "${LINK#/register/}"
+start node alice
+await 10 running alice
+[[ $(key alice) != "$before" ]] || fail "the key is still the old one"
+await 5 ping4 bob alice

@@ -50,6 +50,7 @@ extension LocalNode: NodeControl {
             await endSession()
             stored.isRegistered = false
             stored.nodeKey = nil
+            stored.nextNodeKey = nil
             map = NetworkMap()
         }
         if !prefs.wantsRunning {

@@ -126,14 +126,15 @@ extension LocalNode {
             !needsProof || intent.authKey != nil || intent.isInteractive || machineSigner != nil
         else { return false }
         let previous = stored.nodeKey
-        var key = isRenewal ? intent.newKey! : previous ?? PrivateKey()
-        if isSelfExpired { key = PrivateKey() }
+        var key = isRenewal ? intent.newKey! : previous ?? stored.nextNodeKey ?? PrivateKey()
+        if isSelfExpired { key = stored.nextNodeKey ?? PrivateKey() }
         var followup = ""
         var pause = Duration.milliseconds(250)
         var didRenew = false
         while true {
             try Task.checkCancellation()
             let isNew = key.publicKey != previous?.publicKey
+            if isNew { try keep(nextNodeKey: key) }
             var request = RegisterRequest(
                 version: CapabilityVersion.own, nodeKey: key.publicKey,
                 oldNodeKey: isNew ? previous?.publicKey ?? .zero : .zero,
@@ -154,6 +155,9 @@ extension LocalNode {
             } else if response.authURL.isEmpty {
                 try finishLogin(key, response)
                 return true
+            } else if !isNew, let next = stored.nextNodeKey {
+                // The last run may have ended between the server's yes and our writing it down.
+                key = next
             } else if response.authURL != followup {
                 followup = response.authURL
                 if !isRenewal { try forgetRegistration() }
@@ -164,6 +168,13 @@ extension LocalNode {
                 pause = min(pause * 2, .seconds(10))
             }
         }
+    }
+
+    /// Writes a key down before the server can have let it in, which may use up a pre-auth key.
+    private func keep(nextNodeKey key: PrivateKey<NodeKind>) throws(StateError) {
+        guard stored.nextNodeKey?.publicKey != key.publicKey else { return }
+        stored.nextNodeKey = key
+        try store()
     }
 
     /// The server wants a proof of who we are: what it agreed to before is void.
@@ -191,6 +202,7 @@ extension LocalNode {
             isMapCurrent = false
         }
         stored.nodeKey = key
+        stored.nextNodeKey = nil
         stored.isRegistered = true
         stored.loginName =
             response.login.loginName.isEmpty
@@ -210,7 +222,7 @@ extension LocalNode {
     /// old one; a person may take minutes to say yes.
     func renewKey(authKey: String? = nil) {
         renewal = LoginIntent(
-            authKey: authKey, isInteractive: true, newKey: renewal?.newKey ?? PrivateKey())
+            authKey: authKey, isInteractive: true, newKey: stored.nextNodeKey ?? PrivateKey())
         renewalSignal?.yield()
     }
 
@@ -371,6 +383,7 @@ extension LocalNode {
         }
         await endSession()
         stored.nodeKey = nil
+        stored.nextNodeKey = nil
         stored.isRegistered = false
         stored.loginName = ""
         stored.prefs.isLoggedOut = true

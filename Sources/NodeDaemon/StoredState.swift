@@ -12,6 +12,8 @@ struct StoredState: Sendable {
     var machineKey: PrivateKey<MachineKind>
     /// The WireGuard key; nil until the first login.
     var nodeKey: PrivateKey<NodeKind>?
+    /// A key that the server is being asked to let in and may have let in already.
+    var nextNodeKey: PrivateKey<NodeKind>?
     /// Seals path-finding messages. Kept, although it need not be: peers know it, so a node that
     /// restarts while the server is down still finds its direct paths.
     var discoKey: PrivateKey<DiscoKind>
@@ -56,6 +58,7 @@ extension StoredState: JSONReadable, JSONWritable {
         self.machineKey = machineKey
         self.discoKey = discoKey
         nodeKey = try Self.key(object, "NodeKey")
+        nextNodeKey = try Self.key(object, "NextNodeKey")
         backendLogID = try object.read("BackendLogID", or: "")
         isRegistered = try object.read("Registered", or: false)
         loginName = try object.read("LoginName", or: "")
@@ -85,6 +88,7 @@ extension StoredState: JSONReadable, JSONWritable {
             writer.keep("MachineKey", machineKey.storedText)
             writer.keep("DiscoKey", discoKey.storedText)
             writer.omit("NodeKey", nodeKey?.storedText ?? "")
+            writer.omit("NextNodeKey", nextNodeKey?.storedText ?? "")
             writer.keep("BackendLogID", backendLogID)
             writer.omit("Registered", isRegistered)
             writer.omit("LoginName", loginName)

@@ -33,6 +33,7 @@ struct StoredStateTests {
         try inTemporaryFolder { files in
             var state = try files.load()
             state.nodeKey = PrivateKey()
+            state.nextNodeKey = PrivateKey()
             state.isRegistered = true
             state.loginName = "ada"
             state.prefs.controlURL = "https://mesh.example.org"
@@ -41,6 +42,7 @@ struct StoredStateTests {
             try files.save(state)
             let loaded = try files.load()
             #expect(loaded.nodeKey?.publicKey == state.nodeKey?.publicKey)
+            #expect(loaded.nextNodeKey?.publicKey == state.nextNodeKey?.publicKey)
             #expect(loaded.prefs == state.prefs)
             #expect(loaded.isRegistered && loaded.loginName == "ada")
         }
