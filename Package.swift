@@ -36,6 +36,7 @@ let external: [String: Target.Dependency] = [
     "ServiceLifecycle": .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
     "UnixSignals": .product(name: "UnixSignals", package: "swift-service-lifecycle"),
     "TOMLKit": .product(name: "TOMLKit", package: "TOMLKit"),
+    "JWTKit": .product(name: "JWTKit", package: "jwt-kit"),
 ]
 
 func resolve(_ names: [String]) -> [Target.Dependency] {
@@ -98,6 +99,7 @@ let package = Package(
             url: "https://github.com/swift-server/swift-service-lifecycle",
             .upToNextMinor(from: "2.13.0")),
         .package(url: "https://github.com/LebJe/TOMLKit", .upToNextMinor(from: "0.6.0")),
+        .package(url: "https://github.com/vapor/jwt-kit", .upToNextMinor(from: "5.7.1")),
     ],
     targets: [
         // Floor 0: words and C
@@ -125,6 +127,7 @@ let package = Package(
         codec("ControlMessages", ["NetTypes"]),
         codec("PortMappingMessages", ["NetTypes"]),
         codec("QRCode", []),
+        codec("WebForms", ["NetTypes"]),
         tests("IPPacket", ["NetTypes"]),
         tests("STUN", ["NetTypes"]),
         tests("Disco", ["NetTypes", "CryptoPrimitives"]),
@@ -134,6 +137,7 @@ let package = Package(
         tests("ControlMessages", ["NetTypes"]),
         tests("PortMappingMessages", ["NetTypes"]),
         tests("QRCode", []),
+        tests("WebForms", []),
 
         // Floor 2: engines
         engine("Noise", ["NetTypes", "CryptoPrimitives"]),
@@ -148,6 +152,12 @@ let package = Package(
         engine("PeerRelay", ["NetTypes", "CryptoPrimitives", "Disco", "STUN"]),
         engine("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
         engine("SignIn", ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination"]),
+        engine(
+            "OpenIDConnect",
+            [
+                "NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "SignIn",
+                "WebForms",
+            ]),
         engine("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
         engine("SimulatedNetwork", ["NetTypes"]),
         engine(
@@ -234,6 +244,12 @@ let package = Package(
             "MachineCertificates",
             ["NetTypes", "Certificates", "ControlMessages", "Coordination", "LinuxIO", "Logging"]),
         driver(
+            "OpenIDClient",
+            [
+                "NetTypes", "ControlMessages", "OpenIDConnect", "AsyncHTTPClient", "JWTKit",
+                "NIOCore", "NIOSSL", "NIOHTTP1", "Logging",
+            ]),
+        driver(
             "LocalAPI",
             ["NetTypes", "ControlMessages", "NIOCore", "NIOPosix", "NIOHTTP1", "Logging"]),
         driver("FakeNode", ["NetTypes", "ControlMessages", "LocalAPI"]),
@@ -305,7 +321,8 @@ let package = Package(
             "ControlServer",
             [
                 "NetTypes", "LinuxIO", "CryptoPrimitives", "ControlMessages", "Compression",
-                "Coordination", "SignIn", "QRCode", "ControlTransport", "DERP", "DERPClient",
+                "Coordination", "SignIn", "OpenIDConnect", "OpenIDClient", "QRCode", "WebForms",
+                "ControlTransport", "DERP", "DERPClient",
                 "MachineCertificates", "RelayServer", "STUNServer", "Certificates", "ServerStore",
                 "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2",
                 "NIOHPACK", "NIOSSL", "HTTPTypes", "AsyncHTTPClient", "Hummingbird", "Logging",
@@ -330,8 +347,9 @@ let package = Package(
             "ControlServer",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
-                "SignIn", "Certificates", "MachineCertificates", "ControlTransport",
-                "ControlClient", "DERP", "NodeCore", "STUN", "ServerStore", "LinuxIO", "NIOCore",
+                "SignIn", "OpenIDConnect", "WebForms", "Certificates", "MachineCertificates",
+                "ControlTransport", "ControlClient", "DERP", "NodeCore", "STUN", "ServerStore",
+                "LinuxIO", "NIOCore",
                 "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL", "HTTPTypes", "Logging",
             ]),
 

@@ -27,6 +27,8 @@ package final class ControlServer: Sendable {
         package var accounts = Accounts(
             settings: SignInSettings(), secrets: AccountSecrets(SecretBytes()))
         package var machineCertificates = MachineCertificateSettings()
+        /// Who else may say who somebody is.
+        package var providers: [ProviderConfiguration] = []
         /// Shown at `/version`.
         package var version = "0"
 
@@ -86,7 +88,11 @@ package final class ControlServer: Sendable {
         halfOpen = HalfOpenConnections(limits: limits)
         let people = PeoplePages(
             owner: owner, hasher: hasher, storage: storage,
-            serverURL: settings.coordination.serverURL, logger: logger)
+            serverURL: settings.coordination.serverURL,
+            providers: try settings.providers.map { provider throws(ControlServerError) in
+                try provider.make(settings.coordination.serverURL, group: group, logger: logger)
+            },
+            hasLocalAccounts: settings.accounts.settings.hasLocalAccounts, logger: logger)
         let checker = try settings.machineCertificateChecker(logger: logger)
         var service = MachineService(owner: owner, timing: timing, logger: logger)
         service.certificates = checker

@@ -99,6 +99,7 @@ extension ControlServer.Settings {
         accounts = try Accounts(configuration, keysIn: directory)
         certificate = configuration.tls
         machineCertificates = configuration.machineCertificates
+        providers = configuration.providers
         trustedProxies = configuration.trustedProxies
         if configuration.relay.isEnabled {
             let key = try KeyFile.loadOrCreate(

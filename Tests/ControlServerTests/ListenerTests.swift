@@ -78,10 +78,6 @@ import Testing
         listener.close()
     }
 
-    @Test(
-        "Escapes in a path are undone", arguments: [("a%40b", "a@b"), ("%", "%"), ("%zz", "%zz")])
-    func percent(text: String, decoded: String) { #expect(percentDecoded(text) == decoded) }
-
     @Test("Forwarded addresses are believed from trusted proxies only")
     func forwarded() {
         let proxy = IPAddress("10.0.0.1")

@@ -8,6 +8,7 @@ import NIOPosix
 import NetTypes
 import ServiceLifecycle
 import SignIn
+import WebForms
 
 /// The Unix socket on which a running server takes the commands of its administrator. Only the
 /// user it runs as, and root, may open it.
@@ -91,24 +92,4 @@ struct AdminListener: ServiceLifecycle.Service {
         channel.close(promise: nil)
         await open.closeAll()
     }
-}
-
-/// `%41` becomes `A`; what is no escape stays as it is.
-func percentDecoded(_ text: some StringProtocol) -> String {
-    let bytes = Array(text.utf8)
-    var result: [UInt8] = []
-    var index = 0
-    while index < bytes.count {
-        if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count,
-            let value = Hexadecimal.decode(
-                String(decoding: bytes[index + 1...index + 2], as: UTF8.self))
-        {
-            result += value
-            index += 3
-        } else {
-            result.append(bytes[index])
-            index += 1
-        }
-    }
-    return String(decoding: result, as: UTF8.self)
 }

@@ -56,6 +56,7 @@ extension ServerConfiguration {
         try readNodes(reader)
         try readAccounts(reader)
         try readMachineCertificates(reader)
+        providers = try ProviderConfiguration.all(reader)
     }
 
     private mutating func readServer(_ reader: ConfigurationReader) throws(ConfigurationError) {
@@ -134,10 +135,12 @@ struct ConfigurationReader {
     let file: String
     /// What leads to the table, in errors.
     var prefix = ""
+    /// Which of the tables `[[name]]` this is; nil when it is none, or lies in another of these.
+    var element: (name: String, index: Int)?
 
     /// Every key there is, by table.
     private static let known: [String: [String]] = [
-        "": ["server_url", "listen", "state_dir", "trusted_proxies"],
+        "": ["server_url", "listen", "state_dir", "trusted_proxies", "providers"],
         "tls": ["certificate", "key"],
         "relay": [
             "enabled", "region_id", "region_code", "region_name", "stun_listen", "stun_alternate",
@@ -258,21 +261,22 @@ struct ConfigurationReader {
         return prefix
     }
 
-    /// The tables `[[path]]`, each with values of its own; errors name lines of the first of them.
+    /// The tables `[[path]]`, each with values of its own.
     func tables(
         _ path: String, keys: [String]
     ) throws(ConfigurationError) -> [ConfigurationReader] {
         guard let value = value(path) else { return [] }
         guard let array = value.array else { throw wrongType(path, "tables [[\(path)]]") }
         var readers: [ConfigurationReader] = []
-        for element in array {
+        for (index, element) in array.enumerated() {
             guard let table = element.table else { throw wrongType(path, "tables [[\(path)]]") }
+            var reader = ConfigurationReader(
+                table: table, text: text, file: file, prefix: "\(prefix)\(path).")
+            if prefix.isEmpty { reader.element = (path, index) }
             for key in table.keys where !keys.contains(key) {
-                throw unknown("\(prefix)\(path).\(key)", key, among: keys)
+                throw reader.unknown("\(prefix)\(path).\(key)", key, among: keys)
             }
-            readers.append(
-                ConfigurationReader(
-                    table: table, text: text, file: file, prefix: "\(prefix)\(path)."))
+            readers.append(reader)
         }
         return readers
     }
@@ -306,6 +310,7 @@ struct ConfigurationReader {
         let parts = path.split(separator: ".").map { String($0) }
         var table = ""
         var tableLine: Int?
+        var seen = 0
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false)
             .enumerated()
         {
@@ -313,6 +318,12 @@ struct ConfigurationReader {
             if content.hasPrefix("[") {
                 let name = content.dropFirst().prefix { $0 != "]" }
                 table = name.filter { $0 != " " && $0 != "[" }
+                if let element, table == element.name {
+                    // Of the tables of one name only this one counts.
+                    if seen != element.index { table = "" }
+                    seen += 1
+                    if table.isEmpty { continue }
+                }
                 if table == parts[0] { tableLine = index + 1 }
                 if parts.count == 1, table.hasPrefix(parts[0] + ".") || table == parts[0] {
                     return index + 1

@@ -28,6 +28,8 @@ package struct ServerConfiguration: Sendable {
     /// How people sign in at the pages.
     package var signIn = SignInSettings()
     package var machineCertificates = MachineCertificateSettings()
+    /// Who else may say who somebody is, in the order of the buttons.
+    package var providers: [ProviderConfiguration] = []
 
     /// PEM files.
     package struct TLSFiles: Equatable, Sendable {

@@ -92,7 +92,8 @@ private let pageStyle = """
     dt{font-weight:600}dd{margin:0 0 .75rem}
     label{display:block;margin:.75rem 0 .25rem;font-weight:600}
     input,select{font:inherit;color:inherit;background:var(--back);border:1px solid var(--line);border-radius:.375rem;padding:.5rem .625rem;width:100%;max-width:24rem}
-    button{font:inherit;font-weight:600;color:var(--on);background:var(--act);border:1px solid var(--act);border-radius:.375rem;padding:.5rem 1rem;margin:.75rem .5rem 0 0;cursor:pointer}
+    button,a.button{font:inherit;font-weight:600;color:var(--on);background:var(--act);border:1px solid var(--act);border-radius:.375rem;padding:.5rem 1rem;margin:.75rem .5rem 0 0;cursor:pointer}
+    a.button{display:inline-block;text-decoration:none;margin-top:0}
     button.plain{color:var(--act);background:transparent}button.grave{color:var(--bad);background:transparent;border-color:var(--bad)}
     :focus-visible{outline:3px solid var(--act);outline-offset:2px}
     .error{border-left:.25rem solid var(--bad);padding:.5rem .75rem;background:var(--soft)}

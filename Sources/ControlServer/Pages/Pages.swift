@@ -163,7 +163,7 @@ func htmlResponse(
 extension HTTPField.Name {
     fileprivate static let challenge = Self("X-Tailscale-Challenge")!
     fileprivate static let challengeResponse = Self("X-Tailscale-Response")!
-    fileprivate static let referrerPolicy = Self("Referrer-Policy")!
+    static let referrerPolicy = Self("Referrer-Policy")!
     fileprivate static let frameOptions = Self("X-Frame-Options")!
     fileprivate static let openerPolicy = Self("Cross-Origin-Opener-Policy")!
     fileprivate static let resourcePolicy = Self("Cross-Origin-Resource-Policy")!

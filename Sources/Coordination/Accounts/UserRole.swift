@@ -27,7 +27,8 @@ package enum UserRole: String, CaseIterable, Sendable {
 /// Names a person at a provider of identities. The subject never changes and never goes to somebody
 /// else, as names and e-mail addresses do.
 package struct UserIdentity: Hashable, Sendable {
-    /// The name of the provider in the configuration; `local` for accounts of this server.
+    /// Who vouches for the person: an issuer's or entity's own name, or a provider's name in the
+    /// configuration where it has no other; `local` for accounts of this server.
     package var provider: String
     package var subject: String
 

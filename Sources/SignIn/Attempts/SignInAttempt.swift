@@ -38,6 +38,8 @@ package enum SignInRefusal: Error, Equatable, Sendable {
     case suspended
     /// The provider knows them, this server does not and may not make users.
     case unknownPerson
+    /// The provider knows them, but the configuration does not let them in.
+    case notAdmitted
     /// The attempt is too old, was finished, or began in another browser.
     case attemptGone
     case busy
@@ -51,6 +53,8 @@ package enum SignInRefusal: Error, Equatable, Sendable {
         case .suspended: "This user is suspended. An administrator can undo that."
         case .unknownPerson:
             "This server has no user for you. Ask an administrator to add you."
+        case .notAdmitted:
+            "Your account there is right, but it is not among those that may use this network. Ask an administrator."
         case .attemptGone: "That took too long, or it was finished before. Please begin again."
         case .busy: "The server has its hands full. Please try again in a minute."
         }

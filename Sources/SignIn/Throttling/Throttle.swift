@@ -16,6 +16,9 @@ struct Throttle: Sendable {
         case name(Bytes32)
         /// Codes behind the right password; only who knows that can use it up.
         case codes(Int64, BrowserID?)
+        /// Sign-ins that a provider's answer did not end well: they are still refused, but not all
+        /// of them are written into the audit log.
+        case provider(Place)
     }
 
     /// Where a try comes from. IPv6 has so many addresses that only the network counts.
@@ -57,6 +60,9 @@ struct Throttle: Sendable {
             Rule(
                 free: 5, firstPause: .seconds(30), longestPause: .minutes(60),
                 memory: .minutes(24 * 60))
+        case .provider:
+            Rule(
+                free: 30, firstPause: .seconds(10), longestPause: .minutes(5), memory: .minutes(60))
         }
     }
 
@@ -102,7 +108,7 @@ struct Throttle: Sendable {
         for key in keys {
             switch key {
             case .nameAndPlace, .codes: buckets[key] = nil
-            case .place, .name:
+            case .place, .name, .provider:
                 buckets[key]?.failures -= 1
                 if buckets[key]?.failures == 0 { buckets[key] = nil }
             }

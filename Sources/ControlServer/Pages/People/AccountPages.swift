@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import NetTypes
 import SignIn
+import WebForms
 
 extension PeoplePages {
     /// What is somebody's own: machines, sessions, password, second factor.

@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import NetTypes
 import SignIn
+import WebForms
 
 extension PeoplePages {
     /// For administrators, operators and auditors: all machines, users, the audit log.

@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import NetTypes
 import SignIn
+import WebForms
 
 extension PeoplePages {
     /// The page whose address a machine shows when it wants to join.

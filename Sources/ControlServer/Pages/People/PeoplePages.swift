@@ -6,6 +6,7 @@ import Logging
 import NIOCore
 import NetTypes
 import SignIn
+import WebForms
 
 /// The pages for people: signing in, letting a machine in, one's own account, administration.
 ///
@@ -16,21 +17,27 @@ struct PeoplePages: Sendable {
     let hasher: PasswordHasher
     let storage: Storage
     let cookies: CookieJar
+    /// In the order of their buttons.
+    let providers: [any IdentityProvider]
+    let hasLocalAccounts: Bool
     let logger: Logger
 
     init(
         owner: CoordinationOwner, hasher: PasswordHasher, storage: Storage, serverURL: String,
-        logger: Logger
+        providers: [any IdentityProvider], hasLocalAccounts: Bool, logger: Logger
     ) {
         self.owner = owner
         self.hasher = hasher
         self.storage = storage
         cookies = CookieJar(isSecure: serverURL.hasPrefix("https://"))
+        self.providers = providers
+        self.hasLocalAccounts = hasLocalAccounts
         self.logger = logger
     }
 
     func add(to router: Router<PageContext>) {
         addSignIn(to: router)
+        addProviders(to: router)
         addDevice(to: router)
         addAccount(to: router)
         addAdministration(to: router)
@@ -175,20 +182,29 @@ struct PeoplePages: Sendable {
     }
 
     private func response(_ page: Page, _ guest: Guest) -> Response {
-        var set = page.cookies
+        var page = page
         if guest.isNew {
-            set.append(cookies.setting(.browser, guest.token, seconds: 400 * 86_400))
+            page.cookies.append(cookies.setting(.browser, guest.token, seconds: 400 * 86_400))
         }
+        return plainResponse(page, navigation: navigation(guest))
+    }
+
+    /// As `response`, without a browser.
+    func plainResponse(_ page: Page, navigation: HTML = .empty) -> Response {
         var response: Response
         if let location = page.location {
             response = Response(
-                status: page.status, headers: [.location: location, .cacheControl: "no-store"])
+                status: page.status,
+                headers: [
+                    .location: location, .cacheControl: "no-store", .referrerPolicy: "no-referrer",
+                ])
         } else {
             response = htmlResponse(
-                status: page.status, title: page.title, navigation: navigation(guest),
-                body: page.body)
+                status: page.status, title: page.title, navigation: navigation, body: page.body)
         }
-        for cookie in set { response.headers.append(HTTPField(name: .setCookie, value: cookie)) }
+        for cookie in page.cookies {
+            response.headers.append(HTTPField(name: .setCookie, value: cookie))
+        }
         return response
     }
 

@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import NetTypes
 import SignIn
+import WebForms
 
 extension PeoplePages {
     func addSignIn(to router: Router<PageContext>) {
@@ -52,24 +53,33 @@ extension PeoplePages {
         _ guest: Guest, for purpose: SignInPurpose, name: String = "", error: String? = nil,
         above: HTML = .empty, below: HTML = .empty
     ) -> Page {
-        var device = HTML.empty
-        if case .device(let id) = purpose {
-            device = "<input type=\"hidden\" name=\"device\" value=\"\(id.text)\">"
-        }
-        return Page(
+        Page(
             status: error == nil ? .ok : .unprocessableContent, title: "Sign in",
             body: """
                 \(above)
                 \(Self.alert(error))
-                <form method="post" action="/sign-in">\(guest.formToken)\(device)
-                <label for="name">User name</label>
-                <input id="name" name="name" value="\(name)" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus>
-                <label for="password">Password</label>
-                <input id="password" name="password" type="password" autocomplete="current-password" required>
-                <p><button>Sign in</button></p>
-                </form>
+                \(hasLocalAccounts ? passwordForm(guest, for: purpose, name: name) : .empty)
+                \(providerChoice(for: purpose))
                 \(below)
                 """)
+    }
+
+    private func passwordForm(
+        _ guest: Guest, for purpose: SignInPurpose, name: String
+    ) -> HTML {
+        var device = HTML.empty
+        if case .device(let id) = purpose {
+            device = "<input type=\"hidden\" name=\"device\" value=\"\(id.text)\">"
+        }
+        return """
+            <form method="post" action="/sign-in">\(guest.formToken)\(device)
+            <label for="name">User name</label>
+            <input id="name" name="name" value="\(name)" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus>
+            <label for="password">Password</label>
+            <input id="password" name="password" type="password" autocomplete="current-password" required>
+            <p><button>Sign in</button></p>
+            </form>
+            """
     }
 
     private func checkPassword(_ guest: Guest, _ fields: FormFields) async throws -> Page {

@@ -3,25 +3,34 @@ package import NetTypes
 
 /// Who somebody is, as a provider of identities has proved it: the same for all kinds of providers.
 package struct ProvenIdentity: Equatable, Sendable {
-    /// Who says so, and whom it names there.
+    /// Who says so, by a name that is theirs in the whole world (an issuer, an entity ID), and whom
+    /// they name: this pair is who somebody is, for ever.
     package var identity: UserIdentity
+    /// The provider's name in the configuration, for lists and the audit log.
+    package var provider: String
     /// A name to give to a new user, if it is free.
     package var userName: String
     package var displayName: String
     package var email: String
+    /// Whether the provider says that the address is theirs.
+    package var isEmailVerified: Bool
     /// Nil: the provider tells of no groups, and those set here stay.
     package var groups: [String]?
     /// What was shown to the provider, for the list of sessions: `password`, `OpenID Connect`.
     package var factors: [String]
 
+    /// `issuer` is the provider's name in the world; nil: it has none but that in the configuration.
     package init(
-        provider: String, subject: String, userName: String, displayName: String = "",
-        email: String = "", groups: [String]? = nil, factors: [String]
+        provider: String, issuer: String? = nil, subject: String, userName: String,
+        displayName: String = "", email: String = "", isEmailVerified: Bool = false,
+        groups: [String]? = nil, factors: [String]
     ) {
-        identity = UserIdentity(provider: provider, subject: subject)
+        identity = UserIdentity(provider: issuer ?? provider, subject: subject)
+        self.provider = provider
         self.userName = userName
         self.displayName = displayName
         self.email = email
+        self.isEmailVerified = isEmailVerified
         self.groups = groups
         self.factors = factors
     }
@@ -37,13 +46,16 @@ package struct ProviderRules: Equatable, Sendable {
     package var role: UserRole
     /// Whether a second factor of this server is asked for after the provider's own proof.
     package var needsSecondFactorHere: Bool
+    package var admission: ProviderAdmission
 
     package init(
-        createsUsers: Bool, role: UserRole = .member, needsSecondFactorHere: Bool = false
+        createsUsers: Bool, role: UserRole = .member, needsSecondFactorHere: Bool = false,
+        admission: ProviderAdmission = ProviderAdmission()
     ) {
         self.createsUsers = createsUsers
         self.role = role
         self.needsSecondFactorHere = needsSecondFactorHere
+        self.admission = admission
     }
 }
 
