@@ -226,6 +226,10 @@ unblock() {
 # block_large A B BYTES: packets longer than that are lost between the two, and nobody is told.
 block_large() {
     local pair edge
+    # A train of datagrams would be judged as one long packet.
+    for edge in "$1" "$2"; do
+        on "$edge" "$PYTHON" "$LAB/tools/features.py" eth0 tx-udp-segmentation=off
+    done
     for pair in "$1 $2" "$2 $1"; do
         # shellcheck disable=SC2086
         set -- $pair "$3"

@@ -43,9 +43,22 @@ private struct Experiment {
         if flow == .answered { mesh.answerByteCount = 1_312 }
     }
 
+    /// They are as large as the path of the tunnel is said to allow, as hosts make them that have been
+    /// told so.
+    var followsMTU = false
+
+    private func followMTU() {
+        let largest = mesh.nodes.indices.map {
+            min(mesh.nodes[$0].paths.innerMTU(of: 1 - $0) ?? 1_280, 1_280) + 32
+        }
+        mesh.dataByteCount = largest[0]
+        if flow == .answered { mesh.answerByteCount = largest[1] }
+    }
+
     func run(_ duration: Nanoseconds) {
         let end = mesh.now + duration
         while mesh.now < end {
+            if followsMTU { followMTU() }
             mesh.sendData(from: 0, to: 1)
             if flow == .independent {
                 let size = mesh.dataByteCount
@@ -87,6 +100,23 @@ struct CutTests {
             "\(flow), \(cut.rawValue): p50 \(median.inMilliseconds) ms, p99 \(late.inMilliseconds) ms"
         )
         #expect(late <= .milliseconds(500), "seed \(seed): \(late.inMilliseconds) ms")
+    }
+
+    @Test(
+        "a host that sends smaller packets because large ones are lost loses no more of them",
+        arguments: Flow.allCases, [Cut.large, .largeFromSender])
+    fileprivate func cutWithMTU(flow: Flow, cut: Cut) {
+        for seed: UInt64 in 1...20 {
+            var experiment = Experiment(seed, flow)
+            experiment.followsMTU = true
+            experiment.run(.milliseconds(1_000 + Int64(seed * 7)))
+            cut.make(in: experiment.mesh)
+            experiment.run(.milliseconds(500))
+            let silence = experiment.longestSilence(for: .seconds(6))
+            #expect(silence <= .milliseconds(100), "seed \(seed): \(silence.inMilliseconds) ms")
+            let inner = experiment.mesh.nodes[0].paths.innerMTU(of: 1) ?? 1_280
+            #expect((900...968).contains(inner), "seed \(seed): \(inner)")
+        }
     }
 
     @Test("in calm a flow costs few pings, whatever flows", arguments: Flow.allCases)

@@ -5,8 +5,9 @@ import NetTypes
 ///
 /// A size is *probed* by a ping padded to it. Three lost in a row, while small ones are answered,
 /// mean that it does not pass: above `passes` that narrows the search, at or below it the
-/// path has become a *black hole* for such packets, and what passes falls to the base. Losses while
-/// no ping is answered say nothing about sizes.
+/// path has become a *black hole* for such packets: what passes falls to the floor, until a ping of
+/// another size is answered, the base first (RFC 8899 §5.2: the base is confirmed again). Losses
+/// while no ping is answered say nothing about sizes.
 struct PathMTU {
     /// The largest size that is believed to pass.
     private(set) var passes = PathTiming.datagramBase
@@ -47,6 +48,9 @@ struct PathMTU {
     /// The size to search with next.
     func nextSize(to ceiling: Int) -> Int {
         guard let fails else { return ceiling }
+        if passes < PathTiming.datagramBase, PathTiming.datagramBase < fails {
+            return PathTiming.datagramBase
+        }
         return (passes + fails) / 2
     }
 
@@ -77,11 +81,7 @@ struct PathMTU {
         if isBlackHole { isDoubted = true }
         guard lost.lost >= PathTiming.sizeProbesMax else { return }
         fails = min(fails ?? lost.byteCount, lost.byteCount)
-        if isBlackHole {
-            passes =
-                lost.byteCount > PathTiming.datagramBase
-                ? PathTiming.datagramBase : PathTiming.datagramFloor
-        }
+        if isBlackHole { passes = PathTiming.datagramFloor }
         probe = nil
         isDoubted = false
         scheduleSearch(to: ceiling, at: now)
