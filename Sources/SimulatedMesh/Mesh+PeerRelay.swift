@@ -11,10 +11,10 @@ final class PeerRelaying {
 
     var server: PeerRelayServer<SeededRandom>
 
-    init(seed: UInt64, at address: IPAddress) {
+    init(seed: UInt64, at addresses: [IPAddress]) {
         server = PeerRelayServer(
             key: privateKey(seed, DiscoKind.self), random: SeededRandom(seed: seed ^ 4))
-        server.setEndpoints([Endpoint(address, port: Self.port)])
+        server.setEndpoints(addresses.map { Endpoint($0, port: Self.port) })
     }
 }
 
@@ -24,9 +24,9 @@ extension Mesh {
     package func makePeerRelay(_ index: Int) {
         peerRelays.insert(index)
         relayCount += 1
-        let address = network.addresses(of: nodes[index].host)[0]
         nodes[index].peerRelay = PeerRelaying(
-            seed: seed &* 31 &+ UInt64(relayCount), at: address)
+            seed: seed &* 31 &+ UInt64(relayCount),
+            at: network.addresses(of: nodes[index].host))
     }
 
     /// The node's relay is gone, and nobody is told.

@@ -188,6 +188,36 @@ struct PeerRelayTests {
         }
     }
 
+    @Test("two nodes without a common address family go on asking, and meet when a relay is there")
+    func noCommonFamily() {
+        for seed: UInt64 in 1...10 {
+            let mesh = Mesh(seed: seed, [.easy, .ipv6Only])
+            mesh.addNode(
+                "relay",
+                on: mesh.network.addHost(
+                    [address("203.0.113.77"), address("2001:db8:77::1")],
+                    link: .init(delay: .milliseconds(10))))
+            mesh.makePeerRelay(2)
+            mesh.start()
+            mesh.stopPeerRelay(2)
+            mesh.run(for: .seconds(1))
+            // Past the rounds in which there was hope.
+            mesh.exchange(0, 1, every: .milliseconds(100), for: .seconds(60))
+            #expect(!usesRelay(mesh), "seed \(seed)")
+            mesh.makePeerRelay(2)
+            let took = time(mesh, limit: .minutes(3), until: usesRelay)
+            #expect((took ?? .minutes(9)) <= .seconds(35), "seed \(seed)")
+            mesh.exchange(0, 1, every: .milliseconds(20), for: .seconds(1))
+            let families = [mesh.peerRelay(0, 1), mesh.peerRelay(1, 0)].map {
+                $0?.server.address.isIPv4
+            }
+            #expect(families == [true, false], "seed \(seed)")
+            let before = mesh.relayedCount(by: 2)
+            mesh.exchange(0, 1, every: .milliseconds(20), for: .seconds(10))
+            #expect(mesh.relayedCount(by: 2) - before >= 990, "seed \(seed)")
+        }
+    }
+
     @Test("switched off, no relay is asked or joined")
     func switchedOff() {
         let mesh = makeMesh(1)
