@@ -31,15 +31,19 @@ package final class DataPlane: Sendable {
         package var socketMark: UInt32
         /// Peers that were met through hard NATs before.
         package var hardNATPeers: [NodeKey]
+        /// Of the NATs of networks that this node was in before.
+        package var lifetimes: [LearnedLifetime]
 
         package init(
             discoKey: PrivateKey<DiscoKind>, tun: consuming TunDevice?,
             ipv4: consuming UDPSocket?, ipv6: consuming UDPSocket?,
-            acceptsLoopback: Bool = false, socketMark: UInt32 = 0, hardNATPeers: [NodeKey] = []
+            acceptsLoopback: Bool = false, socketMark: UInt32 = 0, hardNATPeers: [NodeKey] = [],
+            lifetimes: [LearnedLifetime] = []
         ) {
             self.acceptsLoopback = acceptsLoopback
             self.socketMark = socketMark
             self.hardNATPeers = hardNATPeers
+            self.lifetimes = lifetimes
             self.discoKey = discoKey
             self.tun = tun
             self.ipv4 = ipv4

@@ -8,6 +8,8 @@ package enum DataPlaneEvent: Sendable {
     case ownEndpointsChanged([OwnEndpoint])
     /// What measuring the network found out.
     case report(NetReport)
+    /// What is known of the lifetimes of NAT mappings has changed.
+    case lifetimesLearned([LearnedLifetime])
     /// The peer was met through a hard NAT for the first time.
     case hardNATPassed(NodeKey)
     /// UDP seems blocked: say how far these regions are (`note(relayLatency:region:)`).

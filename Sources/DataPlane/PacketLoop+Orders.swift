@@ -193,6 +193,7 @@ extension PacketLoop {
         case .relayLatencyWanted(let regions): onEvent(.relayLatencyWanted(regions))
         case .probeSocketsWanted(let count): openProbes(count)
         case .probeSocketsDone: closeProbes()
+        case .lifetimesLearned(let learned): onEvent(.lifetimesLearned(learned))
         case .report(let report):
             apply(report)
             onEvent(.report(report))

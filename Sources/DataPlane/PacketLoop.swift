@@ -131,6 +131,7 @@ struct PacketLoop: ~Copyable {
             privateKey: nil, configuration: .init(mtu: tunnelMTU), random: SecureRandom())
         paths = PathEngine(nodeKey: .zero, discoKey: setup.discoKey, random: SecureRandom())
         netReport = NetReportEngine(random: SecureRandom())
+        netReport.setLearnedLifetimes(setup.lifetimes)
         filter = PacketFilter(flowSecret: random.next())
         now = BootClock.now()
     }

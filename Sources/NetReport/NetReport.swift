@@ -64,4 +64,6 @@ package enum NetReportEvent: Equatable, Sendable {
     case probeSocketsWanted(Int)
     /// They may be closed.
     case probeSocketsDone
+    /// What is known of the lifetimes of mappings has changed: keep it for the next run.
+    case lifetimesLearned([LearnedLifetime])
 }

@@ -1,6 +1,8 @@
 import DataPlane
+import LinuxIO
 import LocalAPI
 import Logging
+import NetReport
 import NetTypes
 
 extension LocalNode {
@@ -9,6 +11,14 @@ extension LocalNode {
         guard applied.isHardNATSearchOn != prefs.searchesHardNAT else { return }
         applied.isHardNATSearchOn = prefs.searchesHardNAT
         parts.dataPlane.setHardNATSearch(isEnabled: prefs.searchesHardNAT)
+    }
+
+    func remember(_ lifetimes: [LearnedLifetime]) {
+        stored.note(lifetimes, at: CivilTime.now())
+        do throws(StateError) { try store() } catch {
+            // They are learned again, that is all.
+            logger.info("the lifetimes of NAT mappings are not remembered: \(error)")
+        }
     }
 
     func remember(metThroughHardNAT peer: NodeKey) {

@@ -113,6 +113,7 @@ extension LocalNode {
         }
         result.nat = report.nat
         result.isFilteringBound = report.evidence?.isFilteringBound ?? false
+        result.mappingLifetime = report.mappingLifetime.map { Int($0.count / 1_000_000_000) }
         result.nat64Prefix = nat64?.description
         result.upnp = portMapping.upnp
         result.natPMP = portMapping.natPMP

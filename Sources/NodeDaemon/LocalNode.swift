@@ -255,6 +255,7 @@ actor LocalNode {
             ownEndpoints = endpoints
             updateSignal?.yield()
         case .hardNATPassed(let peer): remember(metThroughHardNAT: peer)
+        case .lifetimesLearned(let learned): remember(learned)
         case .report(let report):
             let before = self.report
             self.report = report

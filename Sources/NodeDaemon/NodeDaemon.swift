@@ -66,7 +66,8 @@ package enum NodeDaemon {
                 discoKey: stored.discoKey, tun: tun.take(), ipv4: sockets.ipv4,
                 ipv6: sockets.ipv6,
                 socketMark: interfaceName != nil ? SocketMark.bypassingTunnel : 0,
-                hardNATPeers: stored.hardNATPeers),
+                hardNATPeers: stored.hardNATPeers,
+                lifetimes: stored.lifetimes(at: CivilTime.now())),
             logger: logger
         ) { eventSink.yield(.dataPlane($0)) }
         let portMapper = startPortMapper(

@@ -2,6 +2,7 @@ import ControlMessages
 import CryptoPrimitives
 import LinuxIO
 import LocalAPI
+import NetReport
 import NetTypes
 import PortMapping
 import PortMappingMessages
@@ -27,6 +28,9 @@ struct StoredState: Sendable {
     var portMapping: PortMappingMemory
     /// Peers that were met through hard NATs, the latest first: the search for them begins sooner.
     private(set) var hardNATPeers: [NodeKey] = []
+
+    /// Of the NATs of networks that this node was in, the newest last.
+    var networks: [StoredLifetime] = []
 
     static var hardNATPeersMax: Int { 64 }
 
@@ -65,6 +69,8 @@ extension StoredState: JSONReadable, JSONWritable {
         prefs = try object.read("Prefs", or: Prefs())
         let peers: [NodeKey] = try object.read("HardNATPeers", or: [])
         hardNATPeers = Array(peers.prefix(Self.hardNATPeersMax))
+        networks = Array(
+            try object.read("MappingLifetimes", or: []).suffix(LearnedLifetime.networksMax))
         var random = SecureRandom()
         let nonce: String = try object.read("PortMappingNonce", or: "")
         portMapping = PortMappingMemory(
@@ -96,6 +102,7 @@ extension StoredState: JSONReadable, JSONWritable {
             writer.keep("PortMappingNonce", Hexadecimal.encode(portMapping.nonce.bytes))
             writer.omit("MappedPort", Int(portMapping.externalPort))
             writer.omit("HardNATPeers", hardNATPeers)
+            writer.omit("MappingLifetimes", networks)
         }
     }
 }

@@ -185,6 +185,7 @@ extension Mesh {
         case .probeSocketsWanted(let count):
             node.report.handleProbeSockets(ports: node.openProbes(count), at: now)
         case .probeSocketsDone: node.closeProbes()
+        case .lifetimesLearned(let learned): node.learnedLifetimes = learned
         case .relayLatencyWanted: break
         }
     }

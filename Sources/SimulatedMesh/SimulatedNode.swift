@@ -28,6 +28,8 @@ package final class SimulatedNode {
     package private(set) var discoKey: PrivateKey<DiscoKind>
     package var paths: PathEngine<SeededRandom>
     package var report: NetReportEngine<SeededRandom>
+    /// As it would be stored.
+    package internal(set) var learnedLifetimes: [LearnedLifetime] = []
     /// The router that maps ports.
     var gateway: IPAddress?
     /// Idle unless there is one.

@@ -108,6 +108,7 @@ import Testing
             mapping: .addressDependent, filtering: .endpointIndependent,
             allocation: .contiguousBlock(1_024...2_047), hairpins: true)
         report.nat64Prefix = "64:ff9b::/96"
+        report.mappingLifetime = 112
         report.regions = [999: NetcheckReport.Region(code: "skein", name: "Skein")]
         report.globalIPv4 = Endpoint("203.0.113.9:41641")
         #expect(try NetcheckReport(jsonBytes: report.jsonBytes) == report)

@@ -74,7 +74,7 @@ private struct NATWorld: ~Copyable {
             guard let event = engine.pollEvent() else { return }
             switch event {
             case .report(let report): reports.append(report)
-            case .relayLatencyWanted: break
+            case .relayLatencyWanted, .lifetimesLearned: break
             case .probeSocketsWanted(let count):
                 probes = (0..<count).map { UInt16(50_000 + 37 * $0 + 100 * closed) }
                 engine.handleProbeSockets(ports: probes, at: network.now)

@@ -74,6 +74,31 @@ struct StoredStateTests {
         }
     }
 
+    @Test func lifetimesOfMappingsAreKeptPerNetworkUpToALimitAndForAMonth() throws {
+        try inTemporaryFolder { files in
+            var state = StoredState()
+            let start = Timestamp(unixSeconds: 1_800_000_000)
+            let learned = (0...LearnedLifetime.networksMax).map { number in
+                LearnedLifetime(
+                    address: IPAddress("203.0.113.\(number)")!, safeGap: .seconds(112),
+                    disproofs: number % 2)
+            }
+            state.note(learned, at: start)
+            try files.save(state)
+            var read = try files.load()
+            #expect(read.lifetimes(at: start) == Array(learned.dropFirst()))
+            #expect(read.lifetimes(at: start + .minutes(60 * 24 * 29)).count == 16)
+            #expect(read.lifetimes(at: start + .minutes(60 * 24 * 31)).isEmpty)
+            // What is learned of another network renews nothing.
+            let later = start + .minutes(60 * 24 * 20)
+            var other = learned[16]
+            other.safeGap = nil
+            read.note(learned[1..<16] + [other], at: later)
+            #expect(read.lifetimes(at: later).count == 16)
+            #expect(read.lifetimes(at: start + .minutes(60 * 24 * 31)) == [other])
+        }
+    }
+
     @Test func errorsAndDescriptionsShowNoKey() throws {
         let state = StoredState()
         let secret = state.machineKey.storedText.dropFirst("privkey:".count)

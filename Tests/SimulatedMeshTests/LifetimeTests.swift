@@ -103,6 +103,29 @@ struct LifetimeTests {
         #expect(!mesh.nodes[0].holdsProbes)
     }
 
+    @Test("what was learned holds after a restart, and nonsense is not believed")
+    func restarted() {
+        let mesh = mesh(.seconds(120))
+        use(mesh, for: .minutes(40))
+        let learned = mesh.nodes[0].learnedLifetimes
+        #expect(learned.map(\.safeGap) == [mesh.nodes[0].report.mappingLifetime])
+        mesh.nodes[0].restart(seed: 77)
+        #expect(mesh.nodes[0].report.learnedLifetimes.isEmpty)
+        mesh.nodes[0].report.setLearnedLifetimes(
+            learned + [
+                LearnedLifetime(address: address("203.0.113.200"), safeGap: .minutes(6_000)),
+                LearnedLifetime(address: address("203.0.113.201"), safeGap: .seconds(1)),
+            ])
+        let believed = mesh.nodes[0].report.learnedLifetimes
+        #expect(believed.map(\.safeGap) == [learned.first?.safeGap, .minutes(60)])
+        mesh.configure(0)
+        mesh.tellPeers(of: 0)
+        mesh.drain(0)
+        use(mesh, for: .seconds(30))
+        #expect(mesh.nodes[0].report.mappingLifetime == learned.first?.safeGap)
+        #expect(!mesh.nodes[0].holdsProbes, "no search")
+    }
+
     @Test("no idle node wakes for the search")
     func idle() {
         let mesh = mesh(.seconds(120))

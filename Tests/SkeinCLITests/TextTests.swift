@@ -84,6 +84,7 @@ import Testing
         report.nat = NATBehavior(
             mapping: .endpointIndependent, filtering: .addressAndPortDependent,
             allocation: .sequential(step: 1), hairpins: false)
+        report.mappingLifetime = 112
         report.preferredRelay = 999
         report.latencies = [1: 40_000_000, 999: 4_260_000]
         report.regions[999] = NetcheckReport.Region(code: "skein", name: "Skein relay")
@@ -96,6 +97,7 @@ import Testing
                     + " (endpoints that were sent to may send in)",
                 "\t\t- port allocation:  sequential (steps of 1)",
                 "\t\t- hairpinning:      no",
+                "\t\t- lifetime:         112 s without a packet are safe",
                 "\t* PortMapping: not asked", "\t* Nearest relay: Skein relay",
                 "\t* Relay latency:", "\t\t- skein:  4.3ms  (Skein relay)",
                 "\t\t- 1:      40ms", "",

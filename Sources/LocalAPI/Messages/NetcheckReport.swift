@@ -30,6 +30,9 @@ package struct NetcheckReport: Equatable, Sendable {
     package var nat = NATBehavior()
     /// The filter may be laxer than `nat` says: no server was there to tell.
     package var isFilteringBound = false
+    /// For how many seconds a mapping of the NAT may rest and still be there, with a margin; nil until
+    /// that has been learned, which takes some time of use.
+    package var mappingLifetime: Int?
     /// How IPv4 is reached on a network that has IPv6 only.
     package var nat64Prefix: String?
     /// Code and name of each region, so that a reader need not ask for the map.
@@ -67,6 +70,7 @@ extension NetcheckReport: JSONReadable, JSONWritable {
         captivePortal = try object.optional("CaptivePortal")
         isBehindNAT = try object.optional("BehindNAT")
         nat64Prefix = try object.optional("NAT64Prefix")
+        mappingLifetime = try object.optional("MappingLifetime")
         isFilteringBound = try object.read("FilteringIsUpperBound", or: false)
         nat.hairpins = try object.optional("HairPinning")
         nat.mapping = Dependence.value(try object.read("Mapping", or: ""))
@@ -98,6 +102,7 @@ extension NetcheckReport: JSONReadable, JSONWritable {
             writer.keep("Filtering", nat.filtering.map(Dependence.name) ?? "")
             writer.keep("FilteringIsUpperBound", isFilteringBound)
             writer.keep("PortAllocation", nat.allocation.map(Allocation.name) ?? "")
+            writer.keep("MappingLifetime", mappingLifetime)
             writer.keep("NAT64Prefix", nat64Prefix)
             writer.keep("Summary", summary)
             writer.keep("Regions", regions)

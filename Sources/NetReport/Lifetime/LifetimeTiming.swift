@@ -12,6 +12,8 @@ enum LifetimeTiming {
     ]
     /// The search ends when it is as close as this, or an eighth.
     static var resolutionMin: Nanoseconds { .seconds(15) }
+    /// What is believed at the most of what an earlier run has learned.
+    static var safeGapMax: Nanoseconds { .minutes(60) }
     /// How often a mapping must have been kept for the time that is believed.
     static var confirmations: Int { 2 }
     /// A test that waited no more than this longer than another waited as long.

@@ -131,6 +131,7 @@ extension NetReportEngine {
         report.mappingLifetime = mappingLifetime
         lastReport = report
         events.append(.report(report))
+        if bounds.safeGap != nil { events.append(.lifetimesLearned(learnedLifetimes)) }
     }
 
     /// Another report is in: a port that has changed while nothing else did shows that a mapping was
@@ -146,6 +147,7 @@ extension NetReportEngine {
                 $0.disproofs += 1
                 $0.isSettled = $0.disproofs >= LifetimeTiming.disproofsMax
             }
+            events.append(.lifetimesLearned(learnedLifetimes))
         }
         report.mappingLifetime = lifetimes.network(report.globalIPv4.first?.address)?.safeGap
     }

@@ -33,6 +33,7 @@ struct NetcheckText {
                 ["\t\t- filtering:", report.nat.filtering.map(filtering) ?? "unknown"],
                 ["\t\t- port allocation:", allocation],
                 ["\t\t- hairpinning:", report.nat.hairpins.map { $0 ? "yes" : "no" } ?? "unknown"],
+                ["\t\t- lifetime:", lifetime],
             ])
     }
 
@@ -65,6 +66,11 @@ struct NetcheckText {
         case .random: "random"
         case nil: "unknown"
         }
+    }
+
+    private var lifetime: String {
+        report.mappingLifetime.map { "\($0) s without a packet are safe" }
+            ?? "not known yet (it is learned while peers are spoken to)"
     }
 
     private var relayLines: [String] {
