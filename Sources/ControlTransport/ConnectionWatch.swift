@@ -46,7 +46,10 @@ package final class ConnectionWatch: ChannelInboundHandler {
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data).payload {
         case .ping(_, ack: true): restart(context)
-        case .ping(_, ack: false): heardAt = context.eventLoop.now
+        case .ping(_, ack: false):
+            heardAt = context.eventLoop.now
+            // Put off rather than let wake us to find that all is well.
+            if closesAt == nil { schedule(context) }
         // Nothing more can be asked; the other side is about to close as well.
         case .goAway: context.close(promise: nil)
         default: break

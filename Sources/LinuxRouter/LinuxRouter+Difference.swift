@@ -147,6 +147,14 @@ extension LinuxRouter {
         if let error = attempt(operation(), request, &report) { report.problems.append(error) }
     }
 
+    /// A kernel or interface without IPv6 has no such setting, and needs none.
+    mutating func withoutLinkLocalAddress(_ link: Link, _ report: inout RouterReport) {
+        let error = attempt(
+            "keep link-local addresses off \(link.name)",
+            Link.noLinkLocalRequest(index: link.index), &report)
+        if let error, !Self.meansDisabled(error) { report.problems.append(error) }
+    }
+
     /// Nil when the change is made, or was already.
     private mutating func attempt(
         _ operation: @autoclosure () -> String, _ request: NetlinkRequest,

@@ -38,6 +38,7 @@ package struct LinuxRouter: ~Copyable, Sendable {
                 Link.mtuRequest(index: link.index, mtu: desired.mtu), &report)
         }
         if !link.isUp {
+            withoutLinkLocalAddress(link, &report)
             perform(
                 "set \(link.name) up", Link.stateRequest(index: link.index, isUp: true), &report)
         }

@@ -21,7 +21,10 @@ package struct Link: Equatable, Sendable {
     private enum AttributeType {
         static var name: UInt16 { 3 }
         static var mtu: UInt16 { 4 }
+        static var addressFamilies: UInt16 { 26 }
+        static var addressGeneration: UInt16 { 8 }
     }
+    private static var generateNone: UInt8 { 1 }
     private static var headerByteCount: Int { 16 }
 
     package init(parsing payload: RawSpan) throws(NetlinkError) {
@@ -60,6 +63,25 @@ package struct Link: Equatable, Sendable {
         var request = NetlinkRequest(
             .newLink, flags: .acknowledge, header: header(index: index, flags: 0, change: 0))
         request.append(attribute: AttributeType.mtu, number: mtu)
+        return request
+    }
+
+    /// Keeps the kernel from giving the interface a link-local address of its own
+    /// (`IFLA_INET6_ADDR_GEN_MODE`), with which it would look for routers for ever.
+    package static func noLinkLocalRequest(index: UInt32) -> NetlinkRequest {
+        var request = NetlinkRequest(
+            .newLink, flags: .acknowledge, header: header(index: index, flags: 0, change: 0))
+        func attribute(_ type: UInt16, _ value: [UInt8]) -> [UInt8] {
+            var bytes: [UInt8] = []
+            bytes.appendLittleEndian(UInt16(4 + value.count))
+            bytes.appendLittleEndian(type)
+            bytes += value
+            return bytes + [UInt8](repeating: 0, count: -bytes.count & 3)
+        }
+        let mode = attribute(AttributeType.addressGeneration, [generateNone])
+        request.append(
+            attribute: AttributeType.addressFamilies,
+            attribute(UInt16(AddressFamily.v6.rawValue), mode))
         return request
     }
 

@@ -36,12 +36,13 @@ enum PortMappingTiming {
     static var exchangeTimeout: Nanoseconds { .seconds(3) }
     static var portChoicesMax: Int { 4 }
 
-    /// After `count` searches in a row in which nothing answered, or all refused: 5 and 10 s, then 2,
-    /// 4, 8 minutes and so on to 30.
+    /// After `count` searches in a row in which nothing answered, or all refused: 5 and 10 s, then 10,
+    /// 20 and 30 minutes. A gateway that comes to offer it says so (RFC 6886 §3.2.1), and each change of
+    /// the network begins anew.
     static func rest(after count: Int) -> Nanoseconds {
         count <= quickSearches
             ? .seconds(5) * Int64(count)
-            : .minutes(min(30, 1 << Int64(min(count - quickSearches, 6))))
+            : .minutes(min(30, 10 * Int64(min(count - quickSearches, 3))))
     }
     static var refusalMin: Nanoseconds { .minutes(1) }
     /// Likewise for a protocol that answered before and fell silent.

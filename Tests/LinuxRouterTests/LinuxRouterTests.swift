@@ -32,7 +32,7 @@ struct LinuxRouterTests {
             try socket.dump("addresses", InterfaceAddress.dumpRequest(family)) {
             } entry: { message in
                 guard let address = try? InterfaceAddress(parsing: message.payload),
-                    address.linkIndex == index, !address.isLinkScope
+                    address.linkIndex == index
                 else { return }
                 state.addresses.append("\(address.prefix)")
             }
@@ -82,7 +82,7 @@ struct LinuxRouterTests {
             var router = try LinuxRouter()
             let first = router.apply(Self.configuration)
             #expect(first.problems == [] && first.hasIPv6)
-            #expect(first.changeCount == 2 + 2 + 3 + 8)
+            #expect(first.changeCount == 3 + 2 + 3 + 8)
             #expect(
                 try Self.kernelState()
                     == KernelState(
