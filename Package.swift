@@ -43,8 +43,10 @@ func resolve(_ names: [String]) -> [Target.Dependency] {
     names.map { external[$0] ?? .target(name: $0) }
 }
 
-func c(_ name: String, libraries: [String] = []) -> Target {
-    .target(name: name, cSettings: cFlags, linkerSettings: libraries.map { .linkedLibrary($0) })
+func c(_ name: String, libraries: [String] = [], headers: [String] = []) -> Target {
+    .target(
+        name: name, cSettings: cFlags + [.unsafeFlags(headers.map { "-I" + $0 })],
+        linkerSettings: libraries.map { .linkedLibrary($0) })
 }
 func word(_ name: String, _ dependencies: [String] = []) -> Target {
     .target(name: name, dependencies: resolve(dependencies), swiftSettings: strict)
@@ -108,14 +110,19 @@ let package = Package(
         c("CZstd", libraries: ["zstd"]),
         c("CMeasurement"),
         c("CX509", libraries: ["crypto"]),
+        c(
+            "CXMLSec", libraries: ["xmlsec1-openssl", "xmlsec1", "xml2", "crypto"],
+            headers: ["/usr/include/xmlsec1", "/usr/include/libxml2"]),
         word("NetTypes"),
         word("CryptoPrimitives", ["CCrypto", "NetTypes"]),
         word("Compression", ["CZstd"]),
         word("Certificates", ["CX509", "NetTypes"]),
+        word("XMLSecurity", ["CXMLSec", "NetTypes"]),
         tests("NetTypes", []),
         tests("CryptoPrimitives", ["CCrypto", "NetTypes"]),
         tests("Compression", []),
         tests("Certificates", ["NetTypes"]),
+        tests("XMLSecurity", ["NetTypes"]),
 
         // Floor 1: codecs
         codec("IPPacket", ["NetTypes"]),
@@ -158,6 +165,12 @@ let package = Package(
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "SignIn",
                 "WebForms",
             ]),
+        engine(
+            "SAML",
+            [
+                "NetTypes", "XMLSecurity", "WebForms", "ControlMessages", "Coordination", "SignIn",
+            ]),
+        engine("FakeIdentityProvider", ["NetTypes", "XMLSecurity", "ControlMessages"]),
         engine("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
         engine("SimulatedNetwork", ["NetTypes"]),
         engine(
@@ -183,6 +196,12 @@ let package = Package(
         tests("PeerRelay", ["NetTypes", "CryptoPrimitives", "Disco", "STUN", "SimulatedNetwork"]),
         tests("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
         tests("SignIn", ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination"]),
+        tests(
+            "SAML",
+            [
+                "NetTypes", "CryptoPrimitives", "XMLSecurity", "ControlMessages", "Coordination",
+                "SignIn", "FakeIdentityProvider",
+            ]),
         tests("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
         tests("SimulatedNetwork", ["NetTypes"]),
         tests(

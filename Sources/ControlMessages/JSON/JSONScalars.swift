@@ -199,7 +199,7 @@ package struct Base64Bytes: Hashable, Sendable, JSONReadable, JSONWritable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    private static func decode(_ text: String) -> [UInt8]? {
+    package static func decode(_ text: String) -> [UInt8]? {
         let characters = Array(text.utf8)
         guard characters.count.isMultiple(of: 4) else { return nil }
         let padding = characters.suffix(2).count { $0 == UInt8(ascii: "=") }

@@ -63,6 +63,15 @@ package struct AttemptTable<Value: Sendable>: Sendable {
         return entry.value
     }
 
+    /// As `value`, for an answer that a browser brings without its cookies: whose entry it is, so that what
+    /// follows can be kept for that browser.
+    package func entry(
+        _ id: AttemptID, at now: MonotonicInstant
+    ) -> (value: Value, browser: BrowserID)? {
+        guard let entry = entries[id], now - entry.created < lifetime else { return nil }
+        return (entry.value, entry.browser)
+    }
+
     package mutating func update(_ id: AttemptID, _ value: Value) { entries[id]?.value = value }
 
     package mutating func remove(_ id: AttemptID) {
