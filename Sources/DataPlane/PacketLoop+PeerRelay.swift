@@ -29,19 +29,22 @@ extension PacketLoop {
         }
     }
 
-    /// Puts a packet among those for peer relays; they leave before the loop sleeps.
-    func sendByPeerRelay(_ message: RawSpan, to path: Endpoint) {
+    /// Puts a packet among those for peer relays; they leave before the loop sleeps. `ecn` are the two
+    /// bits of its IP header.
+    func sendByPeerRelay(_ message: RawSpan, to path: Endpoint, ecn: UInt8 = 0) {
         guard let relay = paths.peerRelay(at: path) else { return }
-        if peerRelayOutbox.isFull { flushPeerRelayOutbox() }
-        peerRelayOutbox.append(message, through: relay, endpoint: outward(relay.server))
+        if !peerRelayOutbox.hasRoom(for: message.byteCount) { flushPeerRelayOutbox() }
+        peerRelayOutbox.append(message, through: relay, endpoint: outward(relay.server), ecn: ecn)
     }
 
     func flushPeerRelayOutbox() {
-        guard peerRelayOutbox.count > 0 else { return }
-        peerRelayOutbox.send { batch in
-            let ipv4 = ipv4?.send(batch)
-            let ipv6 = ipv6?.send(batch)
-            return (ipv4?.refused ?? 0) + (ipv6?.refused ?? 0)
+        guard !peerRelayOutbox.isEmpty else { return }
+        // A kernel that turns out not to segment is found out again each time: that is rare.
+        var offloads = (ipv4: ipv4Offloads, ipv6: ipv6Offloads)
+        peerRelayOutbox.send { buffer in
+            let ipv4 = ipv4?.send(buffer, offloads: &offloads.ipv4)
+            let ipv6 = ipv6?.send(buffer, offloads: &offloads.ipv6)
+            return (ipv4?.lost ?? 0) + (ipv6?.lost ?? 0)
         }
     }
 

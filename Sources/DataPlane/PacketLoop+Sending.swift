@@ -71,7 +71,7 @@ extension PacketLoop {
                 way = current
                 sendByRelay(slot.bytes.extracting(message), current)
                 if let direct = current.direct, direct.isRelayedPath {
-                    sendByPeerRelay(slot.bytes.extracting(message), to: direct)
+                    sendByPeerRelay(slot.bytes.extracting(message), to: direct, ecn: mark)
                     continue
                 }
                 if target == nil, let direct = current.direct, let endpoint = outward(direct) {

@@ -4,48 +4,52 @@ internal import NetTypes
 internal import PathEngine
 
 /// Packets on their way to peer relays, each behind the header that tells the relay whose it is. They
-/// are few on most nodes, so they are copied here instead of making room in every batch.
+/// are few on most nodes, so they are copied here instead of making room in front of every packet.
+/// They leave in trains.
 // A class, because packets are put into it from where the loop may not be changed.
 final class PeerRelayOutbox {
-    private var batch: PacketBatch?
+    /// Nil until something is to be sent, and again when that has been a while ago.
+    private var buffer: SendBuffer?
     private(set) var dropped: Int64 = 0
 
-    var count: Int { batch?.count ?? 0 }
+    var isEmpty: Bool { buffer?.isEmpty != false }
 
-    /// The batch has to be sent before it takes another packet.
-    var isFull: Bool { batch?.isFull == true }
+    /// Whether a message has room: if not, all are to be sent first.
+    func hasRoom(for byteCount: Int) -> Bool {
+        buffer?.hasRoom(for: GeneveHeader.byteCount + byteCount) != false
+    }
 
-    func append(_ message: RawSpan, through relay: PeerRelayAddress, endpoint: Endpoint?) {
-        if batch == nil { batch = PacketBatch() }
+    /// Takes a message that has room. `ecn` are the two bits of its IP header.
+    func append(
+        _ message: RawSpan, through relay: PeerRelayAddress, endpoint: Endpoint?, ecn: UInt8
+    ) {
         let byteCount = GeneveHeader.byteCount + message.byteCount
-        guard let endpoint, let payloadMax = batch?.payloadMax, byteCount <= payloadMax, !isFull
-        else {
+        guard let endpoint, byteCount <= SendBuffer.trainByteCountMax else {
             dropped += 1
             return
         }
-        batch?.append(message, behind: relay.dataHeader, endpoint: endpoint)
+        if buffer == nil { buffer = SendBuffer() }
+        buffer?.append(
+            message, behind: relay.dataHeader, to: SendBuffer.Target(endpoint, ecn: ecn))
     }
 
-    /// Sends all by `body`, which returns how many were refused, and forgets them.
-    func send(_ body: (borrowing PacketBatch) -> Int) {
-        guard var full = batch.take() else { return }
+    /// Sends all by `body`, which returns how many were lost, and forgets them.
+    func send(_ body: (borrowing SendBuffer) -> Int) {
+        guard var full = buffer.take() else { return }
         dropped += Int64(body(full))
         full.removeAll()
-        batch = consume full
+        buffer = consume full
     }
 }
 
-extension PacketBatch {
-    /// Takes the next slot into use with a header and a copy of `message`. There must be room.
+extension SendBuffer {
+    /// Appends a header and a copy of `message`. There must be room.
     fileprivate mutating func append(
-        _ message: RawSpan, behind header: GeneveHeader, endpoint: Endpoint
+        _ message: RawSpan, behind header: GeneveHeader, to target: Target
     ) {
-        let index = appendSlot()
-        let start = headroom
-        var slot = slot(at: index)
-        header.write(to: &slot, at: start)
-        slot.copy(message, at: start + GeneveHeader.byteCount)
-        setPayload(start..<start + GeneveHeader.byteCount + message.byteCount, at: index)
-        setEndpoint(endpoint, at: index)
+        var slot = free
+        header.write(to: &slot, at: 0)
+        slot.copy(message, at: GeneveHeader.byteCount)
+        append(byteCount: GeneveHeader.byteCount + message.byteCount, to: target)
     }
 }

@@ -7,12 +7,13 @@ internal import UDPSocket
 
 /// This node's UDP relay for others: an engine and sockets of its own on the packet thread.
 ///
-/// A packet that is forwarded is neither copied nor looked into: it leaves from the memory that it was
-/// received into, in the batch that it came with.
+/// Datagrams come and leave in trains. One that is forwarded is not looked into behind its header, and is
+/// copied once, to where it can leave with others for the same client, whatever train it came with; its
+/// ECN bits go with it.
 // A class, so that the loop holds no more than a reference where there is none.
 final class PeerRelayRole {
-    /// Batches taken from a socket in one wake-up: a flood delays the node's own packets no longer.
-    static var batchesMax: Int { 4 }
+    /// Calls that read from a socket in one wake-up: a flood delays the node's own packets no longer.
+    static var callsMax: Int { 4 }
 
     let settings: PeerRelaySettings
     var server: PeerRelayServer<SecureRandom>
@@ -22,7 +23,9 @@ final class PeerRelayRole {
     let descriptors: (ipv4: Int32, ipv6: Int32?)
     private let ipv4: UDPSocket
     private let ipv6: UDPSocket?
-    private var batch = PacketBatch()
+    private var offloads: (ipv4: UDPOffloads, ipv6: UDPOffloads)
+    private var arrived = ReceiveBuffer()
+    private var leaving = SendBuffer()
     private(set) var notSent: Int64 = 0
 
     /// Opens the sockets: IPv4, and IPv6 on the same port where the system has it.
@@ -35,6 +38,13 @@ final class PeerRelayRole {
             ipv6 = try UDPSocket(family: .v6, port: port, mark: mark)
         } catch .familyUnsupported {
             ipv6 = nil
+        }
+        do throws(SystemError) {
+            offloads = (
+                ipv4: try ipv4.wantTrains(), ipv6: try ipv6?.wantTrains() ?? UDPOffloads()
+            )
+        } catch {
+            throw .system(error)
         }
         descriptors = (ipv4.descriptor, ipv6?.descriptor)
         addresses = RelayAddressFinder(
@@ -57,6 +67,7 @@ final class PeerRelayRole {
 
     func handleTimeout(at now: MonotonicInstant) {
         server.handleTimeout(at: now)
+        if server.allocationCount == 0 { releaseMemory() }
         addresses.setBusy(server.allocationCount > 0, at: now)
         addresses.handleTimeout(at: now)
         while let (bytes, destination) = addresses.pollTransmit() {
@@ -64,52 +75,76 @@ final class PeerRelayRole {
         }
     }
 
-    /// Takes what waits at a socket, at most four batches.
-    func serve(_ family: UDPSocket.Family, at now: MonotonicInstant) throws(SystemError) {
-        try serve(family, &batch, at: now)
+    private func releaseMemory() {
+        arrived.releaseMemory()
+        leaving.releaseMemory()
     }
 
-    private func serve(
-        _ family: UDPSocket.Family, _ batch: inout PacketBatch, at now: MonotonicInstant
-    ) throws(SystemError) {
-        for _ in 0..<Self.batchesMax {
+    /// Takes what waits at a socket, in at most four calls.
+    func serve(_ family: UDPSocket.Family, at now: MonotonicInstant) throws(SystemError) {
+        for _ in 0..<Self.callsMax {
             let count =
                 switch family {
-                case .v4: try ipv4.receive(into: &batch)
-                case .v6: try ipv6?.receive(into: &batch) ?? 0
+                case .v4: try ipv4.receive(into: &arrived)
+                case .v6: try ipv6?.receive(into: &arrived) ?? 0
                 }
             guard count > 0 else { return }
-            for index in 0..<batch.count { take(&batch, at: index, at: now) }
-            flush(&batch)
-            if count < PacketBatch.capacity { return }
+            take(arrived, &leaving, at: now)
+            flush(&leaving)
+            if count < ReceiveBuffer.trainCapacity { return }
         }
     }
 
-    private func take(_ batch: inout PacketBatch, at index: Int, at now: MonotonicInstant) {
-        guard let source = batch.endpoint(at: index) else { return batch.drop(at: index) }
-        if case .stun = classify(batch.payload(at: index)) {
-            let isNews = addresses.handleResponse(batch.payload(at: index), at: now)
+    private func take(
+        _ arrived: borrowing ReceiveBuffer, _ leaving: inout SendBuffer, at now: MonotonicInstant
+    ) {
+        for index in 0..<arrived.trainCount {
+            let train = arrived.train(at: index)
+            guard let source = train.source else { continue }
+            var start = train.range.lowerBound
+            while start < train.range.upperBound {
+                let end = min(start + train.segmentByteCount, train.range.upperBound)
+                let datagram = arrived.bytes.extracting(start..<end)
+                take(datagram, from: source, ecn: train.ecn, &leaving, at: now)
+                start = end
+            }
+        }
+    }
+
+    private func take(
+        _ datagram: RawSpan, from source: Endpoint, ecn: UInt8, _ leaving: inout SendBuffer,
+        at now: MonotonicInstant
+    ) {
+        if case .stun = classify(datagram) {
+            let isNews = addresses.handleResponse(datagram, at: now)
             if isNews { server.setEndpoints(addresses.endpoints) }
-            return batch.drop(at: index)
+            return
         }
-        switch server.handle(batch.payload(at: index), from: source, at: now) {
-        case .forward(let destination): batch.setEndpoint(destination, at: index)
-        case .reply(let answer):
-            unsafe send(answer.span.bytes, to: source)
-            batch.drop(at: index)
-        case .bound, .drop: batch.drop(at: index)
+        switch server.handle(datagram, from: source, at: now) {
+        case .forward(let destination):
+            guard datagram.byteCount <= SendBuffer.trainByteCountMax else {
+                notSent += 1
+                return
+            }
+            if !leaving.hasRoom(for: datagram.byteCount) { flush(&leaving) }
+            var slot = leaving.free
+            slot.copy(datagram, at: 0)
+            leaving.append(byteCount: datagram.byteCount, to: .init(destination, ecn: ecn))
+        case .reply(let answer): unsafe send(answer.span.bytes, to: source)
+        case .bound, .drop: return
         }
     }
 
-    private func flush(_ batch: inout PacketBatch) {
-        note(ipv4.send(batch), of: batch.count)
-        if let outcome = ipv6?.send(batch) { note(outcome, of: batch.count) }
-        batch.removeAll()
+    private func flush(_ leaving: inout SendBuffer) {
+        guard !leaving.isEmpty else { return }
+        note(ipv4.send(leaving, offloads: &offloads.ipv4))
+        if let outcome = ipv6?.send(leaving, offloads: &offloads.ipv6) { note(outcome) }
+        leaving.removeAll()
     }
 
-    private func note(_ outcome: UDPSocket.SendOutcome, of count: Int) {
+    private func note(_ outcome: UDPSocket.TrainOutcome) {
         // A full socket buffer loses the rest, as a full queue of a router would.
-        notSent += Int64(outcome.refused + count - outcome.next)
+        notSent += Int64(outcome.lost)
     }
 
     private func send(_ bytes: RawSpan, to destination: Endpoint) {

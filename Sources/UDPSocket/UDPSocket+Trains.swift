@@ -43,6 +43,8 @@ extension UDPSocket {
         package var left = 0
         /// Why the last of the refused ones was, an `errno`.
         package var lastError: Int32?
+        /// Those that did not leave.
+        package var lost: Int { refused + left }
 
         package init(sent: Int = 0, refused: Int = 0, left: Int = 0, lastError: Int32? = nil) {
             self.sent = sent
