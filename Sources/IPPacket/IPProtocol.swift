@@ -4,6 +4,9 @@ package struct IPProtocol: RawRepresentable, Hashable, Comparable, Sendable, Bit
     package var rawValue: UInt8
     @inlinable package init(rawValue: UInt8) { self.rawValue = rawValue }
 
+    /// Extension headers of IPv6 (RFC 8200 §4.3, §4.6).
+    @inlinable package static var hopByHopOptions: Self { Self(rawValue: 0) }
+    @inlinable package static var destinationOptions: Self { Self(rawValue: 60) }
     @inlinable package static var icmpv4: Self { Self(rawValue: 1) }
     @inlinable package static var tcp: Self { Self(rawValue: 6) }
     @inlinable package static var udp: Self { Self(rawValue: 17) }

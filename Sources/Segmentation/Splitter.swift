@@ -86,8 +86,7 @@ package struct Splitter: Equatable, Sendable, BitwiseCopyable {
                     throw .badTotalLength(view.totalByteCount)
                 }
                 isIPv4 = false
-                number = view.nextHeader
-                transportOffset = IPv6View.headerByteCount
+                (number, transportOffset) = try Self.transport(of: packet, behind: view.nextHeader)
                 pseudo.add(packet.extracting(8..<40))
             } else {
                 let view = try IPv4View(packet)
@@ -143,6 +142,26 @@ package struct Splitter: Equatable, Sendable, BitwiseCopyable {
             pseudo.add(packet.extracting(transportOffset + 18..<headerByteCount))
         }
         transportSum = pseudo
+    }
+
+    /// Skips the extension headers of IPv6 that each segment repeats as they are. A routing header is none
+    /// of them: with it the checksum speaks of another destination than the packet.
+    private static func transport(
+        of packet: RawSpan, behind first: IPProtocol
+    ) throws(IPPacketError) -> (IPProtocol, offset: Int) {
+        var number = first
+        var offset = IPv6View.headerByteCount
+        while number == .hopByHopOptions || number == .destinationOptions {
+            guard offset + 8 <= packet.byteCount else {
+                throw .truncated(needed: offset + 8, have: packet.byteCount)
+            }
+            number = IPProtocol(rawValue: packet.byte(at: offset))
+            offset += (Int(packet.byte(at: offset + 1)) + 1) * 8
+        }
+        guard offset <= packet.byteCount else {
+            throw .truncated(needed: offset, have: packet.byteCount)
+        }
+        return (number, offset)
     }
 
     /// Of the largest segment, its headers included.

@@ -74,6 +74,42 @@ import Testing
         }
     }
 
+    @Test func `Extension headers of IPv6 are repeated in each segment`() throws {
+        var random = SeededGenerator(seed: 15)
+        // Hop-by-hop options, 16 bytes; destination options, 8 bytes; padding in both.
+        let extensions: [UInt8] =
+            [60, 1, 1, 12] + [UInt8](repeating: 0, count: 12) + [0, 0, 1, 4, 0, 0, 0, 0]
+        for isTCP in [true, false] {
+            let payload = [UInt8].random(count: 2 * 700 + 9, using: &random)
+            let plain = makeSuper(
+                isTCP ? Flow.v6.tcp(payload) : Flow.v6.udp(payload), segment: 700)
+            var header = plain.header
+            header.checksumStart += UInt16(extensions.count)
+            var packet = plain.packet
+            packet.insert(contentsOf: extensions, at: 40)
+            packet.store(packet.word(at: 4) + UInt16(extensions.count), at: 4)
+            packet[40 + 16] = packet[6]
+            packet[6] = 0
+            let segments = try split(header, packet)
+            #expect(segments.count == 3)
+            for (segment, without) in zip(segments, try split(plain.header, plain.packet)) {
+                var expected = without
+                expected.insert(contentsOf: packet[40..<40 + extensions.count], at: 40)
+                expected.store(without.word(at: 4) + UInt16(extensions.count), at: 4)
+                expected[6] = 0
+                #expect(segment == expected)
+            }
+            for count in [41, 47, 56, 63] {
+                var short = Array(packet[..<count])
+                short.store(UInt16(count - 40), at: 4)
+                #expect(throws: Splitter.Failure.self) { try split(header, short) }
+            }
+            var routed = packet
+            routed[6] = 43
+            #expect(throws: Splitter.Failure.kindMismatch) { try split(header, routed) }
+        }
+    }
+
     @Test func `A checksum that was begun is completed`() throws {
         var random = SeededGenerator(seed: 13)
         for flow in Self.flows {
