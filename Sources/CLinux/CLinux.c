@@ -446,7 +446,8 @@ int clinux_thread_start(const char *name, void (*body)(void *), void *argument, 
 
 int clinux_thread_join(uint64_t thread) { return -pthread_join((pthread_t)thread, NULL); }
 
-// Whether the loader may have written to the code: then dropping it would lose what was written.
+// Whether the loader may have written to a segment that is not writable: then dropping it would lose what was
+// written.
 static int has_text_relocations(const struct dl_phdr_info *object) {
     for (int index = 0; index < object->dlpi_phnum; index++) {
         const ElfW(Phdr) *segment = &object->dlpi_phdr[index];
@@ -461,14 +462,15 @@ static int has_text_relocations(const struct dl_phdr_info *object) {
     return 0;
 }
 
-static int release_code(struct dl_phdr_info *object, size_t size, void *unused) {
+static int release_segments(struct dl_phdr_info *object, size_t size, void *unused) {
     (void)size, (void)unused;
     if (has_text_relocations(object))
         return 0;
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     for (int index = 0; index < object->dlpi_phnum; index++) {
         const ElfW(Phdr) *segment = &object->dlpi_phdr[index];
-        if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X) || segment->p_flags & PF_W)
+        // What nobody can write to is in the file: code and constants.
+        if (segment->p_type != PT_LOAD || segment->p_flags & PF_W)
             continue;
         uintptr_t start = object->dlpi_addr + segment->p_vaddr;
         uintptr_t end = (start + segment->p_filesz) & ~(page - 1);
@@ -480,9 +482,8 @@ static int release_code(struct dl_phdr_info *object, size_t size, void *unused) 
     return 0;
 }
 
-void clinux_release_memory(void) {
-    malloc_trim(0);
-    dl_iterate_phdr(release_code, NULL);
-}
+void clinux_release_code(void) { dl_iterate_phdr(release_segments, NULL); }
+
+void clinux_trim_heap(void) { malloc_trim(0); }
 
 const char *clinux_error_text(int error) { return strerrordesc_np(error); }

@@ -330,7 +330,7 @@ extension LocalNode {
                 serverTime: time, localTime: CivilTime.now(), at: BootClock.now())
             parts.dataPlane.setClock(serverClock)
         }
-        guard !response.isKeepAlive else { return }
+        guard !response.isKeepAlive else { return releaseMemory() }
         if !isMapCurrent {
             guard response.node != nil else {
                 throw ControlClientError.malformedAnswer("the first map lacks this node")

@@ -360,10 +360,11 @@ actor LocalNode {
         return .seconds(min(max(expiry.unixSeconds - now.unixSeconds + 1, 1), longest))
     }
 
-    /// Once after each login, and every hour for what has been used since.
-    private func releaseMemory() {
+    /// Called when the node is awake anyway: after a login, at signs of life of the server, at long
+    /// pauses. What was used since the last time is mostly not needed before the next.
+    func releaseMemory() {
         let time = BootClock.now()
-        if let last = memoryReleasedAt, time - last < .seconds(3600) { return }
+        if let last = memoryReleasedAt, time - last < .seconds(50) { return }
         memoryReleasedAt = time
         ProcessMemory.releaseUnused()
     }

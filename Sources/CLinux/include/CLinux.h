@@ -152,9 +152,12 @@ int clinux_peer_credentials(int descriptor, uint32_t *uid, uint32_t *gid, int32_
 int clinux_thread_start(const char *name, void (*body)(void *), void *argument, uint64_t *thread);
 int clinux_thread_join(uint64_t thread);
 
-/// Unmaps the pages of program code, of this program and its libraries, and returns free heap pages.
-/// The kernel maps code again when it is next run, out of its cache of the file.
-void clinux_release_memory(void);
+/// Unmaps the pages of code and constants, of this program and its libraries. The kernel maps them again
+/// when they are next used, out of its cache of the file.
+void clinux_release_code(void);
+
+/// Returns free pages of the heap.
+void clinux_trim_heap(void);
 
 const char *clinux_error_text(int error);
 
