@@ -155,6 +155,7 @@ extension PacketLoop {
             ("tun-packets", counters.tunPackets), ("udp-datagrams", counters.udpDatagrams),
             ("relayed-packets", counters.relayedPackets), ("no-peer", counters.noPeer),
             ("no-path", counters.noPath),
+            ("queue-full", counters.queueFull),
             ("bad-offload", counters.badOffload), ("bad-mark", counters.badMark),
             ("not-sent", counters.notSent + sideSockets.notSent),
             ("not-delivered", counters.notDelivered), ("too-big", counters.tooBig),

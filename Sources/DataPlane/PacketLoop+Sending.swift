@@ -1,3 +1,4 @@
+import FairQueue
 import IPPacket
 import LinuxIO
 import NetReport
@@ -12,25 +13,54 @@ import WireGuard
 
 // From the host and from the engines to the network.
 extension PacketLoop {
-    /// Packets of this host, which may be super-packets: filter, peer by destination, cut into segments,
-    /// seal, path, socket.
+    /// Packets of this host, which may be super-packets: fair order, filter, peer by destination, cut into
+    /// segments, seal, path, socket.
     mutating func readTun(_ pools: inout PacketPools) throws(SystemError) {
         var budget = Self.byteBudget
-        while budget > 0, try tun?.receive(into: &pools.host) == true {
-            counters.tunPackets += 1
-            let byteCount = pools.host.bytes.byteCount
+        // The kernel's queue knows no flows and does not tell how long it is: it is kept empty.
+        try takeInHostPackets(&pools)
+        var nextLook = budget - Self.flushByteCount
+        while budget > 0, let slot = pools.waiting.popNext() {
+            let byteCount = pools.host.bytes(of: slot).byteCount
             budget -= max(byteCount, Self.packetCost)
             pools.noteMoved(byteCount, at: now)
-            takeHostPacket(pools.host, &pools.outgoing)
+            takeHostPacket(slot, of: pools.host, &pools.outgoing)
+            pools.host.remove(slot)
             if pools.outgoing.byteCount >= Self.flushByteCount { flush(&pools.outgoing) }
+            if budget <= nextLook || pools.waiting.isEmpty {
+                nextLook = budget - Self.flushByteCount
+                try takeInHostPackets(&pools)
+            }
         }
         flush(&pools.outgoing)
     }
 
+    /// Reads what the kernel has for us. Where there is no more room, super-packets make it at the cost of
+    /// the flow that has most in the queue: TCP sends less then. A flood of small packets that nobody
+    /// else suffers from stays where it is, for the kernel drops what is too much at less than it costs
+    /// to read it.
+    private mutating func takeInHostPackets(_ pools: inout PacketPools) throws(SystemError) {
+        for _ in 0..<Self.intakeMax {
+            while !pools.host.hasLargeRoom || !pools.host.hasSmallRoom {
+                let victim =
+                    pools.host.hasLargeRoom
+                    ? pools.waiting.popOfMostNumerous(at: now) : pools.waiting.popOfCostliest()
+                guard let victim else { return }
+                pools.host.remove(victim)
+                counters.queueFull += 1
+            }
+            guard let slot = try tun?.receive(into: &pools.host) else { return }
+            counters.tunPackets += 1
+            let cost = max(pools.host.bytes(of: slot).byteCount, Self.packetCost)
+            let flow = flowHash(pools.host.bytes(of: slot))
+            pools.waiting.append(slot, cost: cost, flow: flow, at: now)
+        }
+    }
+
     private mutating func takeHostPacket(
-        _ host: borrowing HostPacket, _ outgoing: inout SendBuffer
+        _ slot: Int, of host: borrowing HostPackets, _ outgoing: inout SendBuffer
     ) {
-        let bytes = host.bytes
+        let bytes = host.bytes(of: slot)
         // The filter counts what it drops, and what is no IP packet is nobody's loss.
         guard let packet = try? ParsedPacket(bytes), filter.checkOutbound(packet) == .accept else {
             return
@@ -40,7 +70,7 @@ extension PacketLoop {
             return
         }
         // Why is for whoever looks at the kernel; there is nothing to be done.
-        guard let splitter = try? Splitter(host.offload, packet: bytes) else {
+        guard let splitter = try? Splitter(host.offload(of: slot), packet: bytes) else {
             counters.badOffload += 1
             return
         }

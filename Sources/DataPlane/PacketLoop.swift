@@ -1,5 +1,6 @@
 internal import CryptoPrimitives
 internal import Disco
+internal import FairQueue
 internal import IPPacket
 internal import LinuxIO
 internal import Logging
@@ -33,6 +34,8 @@ struct PacketLoop: ~Copyable {
     /// ones take as long as others.
     static var byteBudget: Int { 1 << 18 }
     static var packetCost: Int { 1 << 10 }
+    /// Packets of the host read at once.
+    static var intakeMax: Int { 512 }
     /// What is written to the network at once.
     static var flushByteCount: Int { 1 << 16 }
     /// Pings for people that may be under way.
@@ -142,12 +145,15 @@ struct PacketLoop: ~Copyable {
         let offloads = offloadList().map { "\($0.name): \($0.value)" }.joined(separator: ", ")
         logger.info("offloads", metadata: ["kernel": "\(offloads)"])
         while !isStopping {
-            let count = try poller.wait(timeout: timeout(pools.nextDeadline))
+            let isBehind = !pools.waiting.isEmpty
+            let count = try poller.wait(timeout: isBehind ? .zero : timeout(pools.nextDeadline))
             now = BootClock.now()
             relaySender = relay.current
             for index in 0..<count {
                 switch poller[index].token {
                 case Token.mailbox: takeMail(&pools)
+                // Below, if it was behind.
+                case Token.tun where isBehind: break
                 case Token.tun: try readTun(&pools)
                 case Token.ipv4: try readIPv4(&pools)
                 case Token.probes...:
@@ -158,6 +164,7 @@ struct PacketLoop: ~Copyable {
                 case let token: try readAside(token, &pools)
                 }
             }
+            if isBehind { try readTun(&pools) }
             serveEngines()
             pools.releaseIfIdle(at: now)
         }
@@ -203,6 +210,8 @@ struct LoopCounters {
     var tunPackets: Int64 = 0
     var udpDatagrams: Int64 = 0
     var relayedPackets: Int64 = 0
+    /// Packets of the host for which there was no room, or which made room for others.
+    var queueFull: Int64 = 0
     /// Packets of the host for an address that no peer has.
     var noPeer: Int64 = 0
     /// Messages for a peer to which no path leads now.

@@ -59,16 +59,21 @@ package struct TunDevice: ~Copyable, @unchecked Sendable {
     /// For a `Poller`.
     package var descriptor: Int32 { device.raw }
 
-    /// Reads the next packet the host sends. False when none waits.
-    package func receive(into packet: inout HostPacket) throws(SystemError) -> Bool {
-        let read = unsafe packet.fill { buffer in
-            unsafe clinux_read(device.raw, buffer.baseAddress, buffer.count)
+    /// Reads the next packet the host sends, for which there must be large room. Returns its slot, or nil
+    /// when none waits.
+    package func receive(into packets: inout HostPackets) throws(SystemError) -> Int? {
+        while true {
+            let result = unsafe packets.fill { buffer in
+                unsafe clinux_read(device.raw, buffer.baseAddress, buffer.count)
+            }
+            if result.read == Int(-SystemError.wouldBlock)
+                || result.read == Int(-SystemError.interrupted)
+            {
+                return nil
+            }
+            _ = try check("read TUN", result.read)
+            if result.slot >= 0 { return result.slot }
         }
-        if read == Int(-SystemError.wouldBlock) || read == Int(-SystemError.interrupted) {
-            return false
-        }
-        _ = try check("read TUN", read)
-        return true
     }
 
     /// What became of a batch.

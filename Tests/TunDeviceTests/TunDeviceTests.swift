@@ -19,14 +19,18 @@ struct TunDeviceTests {
             let device = try TunDevice(name: "skein%d")
             var poller = try Poller()
             try poller.add(device.descriptor, token: 0)
-            var packet = HostPacket()
-            let before = try device.receive(into: &packet)
-            guard !before, device.name == "skein0" else { return [UInt8]() }
+            var packets = HostPackets(largeCount: 1, smallCount: 1)
+            let before = try device.receive(into: &packets)
+            guard before == nil, device.name == "skein0" else { return [UInt8]() }
             _ = try check("up", clinux_link_up("skein0"))
             // The kernel announces itself to the multicast routers of a new IPv6 link.
             guard try poller.wait(timeout: .seconds(5)) == 1 else { return [] }
-            guard try device.receive(into: &packet) else { return [] }
-            return packet.bytes.array
+            guard let slot = try device.receive(into: &packets) else { return [] }
+            // It is small, and so the large slot is still there.
+            guard packets.hasLargeRoom, !packets.hasSmallRoom else { return [] }
+            let bytes = packets.bytes(of: slot).array
+            packets.remove(slot)
+            return packets.hasSmallRoom ? bytes : []
         }
         #expect(first.first.map { $0 >> 4 } == 6)
     }
