@@ -135,6 +135,7 @@ let package = Package(
         codec("PortMappingMessages", ["NetTypes"]),
         codec("QRCode", []),
         codec("WebForms", ["NetTypes"]),
+        codec("CBOR", []),
         tests("IPPacket", ["NetTypes"]),
         tests("STUN", ["NetTypes"]),
         tests("Disco", ["NetTypes", "CryptoPrimitives"]),
@@ -145,6 +146,7 @@ let package = Package(
         tests("PortMappingMessages", ["NetTypes"]),
         tests("QRCode", []),
         tests("WebForms", []),
+        tests("CBOR", []),
 
         // Floor 2: engines
         engine("Noise", ["NetTypes", "CryptoPrimitives"]),
@@ -159,7 +161,13 @@ let package = Package(
         engine("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),
         engine("PeerRelay", ["NetTypes", "CryptoPrimitives", "Disco", "STUN"]),
         engine("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
-        engine("SignIn", ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination"]),
+        engine("WebAuthn", ["NetTypes", "CryptoPrimitives", "ControlMessages", "CBOR"]),
+        engine(
+            "SimulatedAuthenticator",
+            ["NetTypes", "CryptoPrimitives", "ControlMessages", "Certificates", "WebAuthn"]),
+        engine(
+            "SignIn",
+            ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "WebAuthn"]),
         engine(
             "OpenIDConnect",
             [
@@ -197,12 +205,20 @@ let package = Package(
         tests("RelayCore", ["NetTypes", "CryptoPrimitives", "DERP"]),
         tests("PeerRelay", ["NetTypes", "CryptoPrimitives", "Disco", "STUN", "SimulatedNetwork"]),
         tests("Coordination", ["NetTypes", "CryptoPrimitives", "ControlMessages"]),
-        tests("SignIn", ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination"]),
         tests(
             "SAML",
             [
                 "NetTypes", "CryptoPrimitives", "XMLSecurity", "ControlMessages", "Coordination",
                 "SignIn", "FakeIdentityProvider",
+            ]),
+        tests(
+            "WebAuthn",
+            ["NetTypes", "CryptoPrimitives", "ControlMessages", "CBOR", "SimulatedAuthenticator"]),
+        tests(
+            "SignIn",
+            [
+                "NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "WebAuthn",
+                "SimulatedAuthenticator",
             ]),
         tests("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
         tests("SimulatedNetwork", ["NetTypes"]),
@@ -342,9 +358,9 @@ let package = Package(
             "ControlServer",
             [
                 "NetTypes", "LinuxIO", "CryptoPrimitives", "ControlMessages", "Compression",
-                "Coordination", "SignIn", "OpenIDConnect", "OpenIDClient", "QRCode", "WebForms",
-                "ControlTransport", "DERP", "DERPClient",
-                "MachineCertificates", "RelayServer", "STUNServer", "Certificates", "ServerStore",
+                "Coordination", "WebAuthn", "SignIn", "OpenIDConnect", "OpenIDClient", "QRCode",
+                "WebForms", "ControlTransport", "DERP", "DERPClient", "MachineCertificates",
+                "RelayServer", "STUNServer", "Certificates", "ServerStore",
                 "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2",
                 "NIOHPACK", "NIOSSL", "HTTPTypes", "AsyncHTTPClient", "Hummingbird", "Logging",
                 "ServiceLifecycle", "UnixSignals", "TOMLKit",
@@ -355,7 +371,8 @@ let package = Package(
                 "NetTypes", "CryptoPrimitives", "IPPacket", "STUN", "Disco", "DERP",
                 "WireGuardMessages", "Netlink", "ControlMessages", "Noise", "WireGuard",
                 "PathEngine", "NetReport", "PacketFilter", "RelayCore", "PeerRelay", "Coordination",
-                "PortMapping", "PortMappingMessages", "Segmentation", "Certificates",
+                "PortMapping", "PortMappingMessages", "Segmentation", "Certificates", "CBOR",
+                "WebAuthn",
             ]),
         tests("FuzzTargets", ["NetTypes"]),
         tests(
@@ -368,9 +385,9 @@ let package = Package(
             "ControlServer",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
-                "SignIn", "OpenIDConnect", "WebForms", "Certificates", "MachineCertificates",
-                "ControlTransport", "ControlClient", "DERP", "NodeCore", "STUN", "ServerStore",
-                "LinuxIO", "NIOCore",
+                "WebAuthn", "SimulatedAuthenticator", "SignIn", "OpenIDConnect", "WebForms",
+                "Certificates", "MachineCertificates", "ControlTransport", "ControlClient", "DERP",
+                "NodeCore", "STUN", "ServerStore", "LinuxIO", "NIOCore",
                 "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL", "HTTPTypes", "Logging",
             ]),
 

@@ -11,6 +11,7 @@ package import ServerStore
 import ServiceLifecycle
 package import SignIn
 import UnixSignals
+import WebAuthn
 
 extension ControlServer {
     /// Serves as configured until SIGTERM or SIGINT, then stops cleanly. SIGHUP reads the
@@ -116,7 +117,12 @@ extension Accounts {
     ) throws(ServerStoreError) {
         // Any 32 secret bytes will do, and the form of the file is that of other keys.
         let key = try KeyFile.loadOrCreate(directory.file("accounts.key"), as: MachineKind.self)
-        self.init(settings: configuration.signIn, secrets: AccountSecrets(key.secret))
+        var settings = configuration.signIn
+        if configuration.hasPasskeys {
+            settings.relyingParty = RelyingParty(
+                serverURL: configuration.serverURL, name: settings.issuer)
+        }
+        self.init(settings: settings, secrets: AccountSecrets(key.secret))
     }
 }
 

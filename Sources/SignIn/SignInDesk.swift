@@ -20,6 +20,7 @@ package struct SignInDesk: ~Copyable {
     let decoy: String
     var attempts: AttemptTable<SignInAttempt>
     var throttle = Throttle()
+    var challenges: PasskeyChallenges
     /// When expired sessions are next looked for.
     private var nextSweep: MonotonicInstant
 
@@ -32,6 +33,7 @@ package struct SignInDesk: ~Copyable {
         self.decoy = decoy
         attempts = AttemptTable(
             capacity: settings.attemptCapacity, lifetime: settings.attemptLifetime)
+        challenges = PasskeyChallenges(lifetime: settings.attemptLifetime, at: now.monotonic)
         nextSweep = now.monotonic
     }
 
@@ -54,9 +56,9 @@ package struct SignInDesk: ~Copyable {
     ) -> Decision<SignInStep> {
         var attempt = attempt
         let isLocal = attempt.provider == ProvenIdentity.local
-        let hasShownSecond = attempt.factors.contains { $0 == Factor.code || $0 == Factor.recovery }
+        let hasShownSecond = attempt.factors.contains { Factor.second.contains($0) }
         if isLocal || attempt.needsSecondFactor, !hasShownSecond {
-            if account?.oneTimeCodes != nil {
+            if account?.hasSecondFactor == true {
                 attempt.phase = .secondFactor
                 return Decision(.secondFactor(keep(attempt, id, visitor, now, &random)))
             }
@@ -66,7 +68,7 @@ package struct SignInDesk: ~Copyable {
                 return Decision(.setUpOneTimeCodes(keep(attempt, id, visitor, now, &random)))
             }
         }
-        if isLocal, account?.isPasswordTemporary == true {
+        if attempt.factors.contains(Factor.password), account?.isPasswordTemporary == true {
             attempt.phase = .choosePassword
             return Decision(.choosePassword(keep(attempt, id, visitor, now, &random)))
         }
@@ -106,6 +108,9 @@ package struct SignInDesk: ~Copyable {
         static let password = "password"
         static let code = "one-time code"
         static let recovery = "recovery code"
+        static let passkey = "passkey"
+        /// What counts besides a password, or in place of it.
+        static let second = [code, recovery, passkey]
     }
 
     func initiator(_ user: UserRecord, _ visitor: Visitor) -> Initiator {

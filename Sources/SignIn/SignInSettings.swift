@@ -1,5 +1,6 @@
 package import CryptoPrimitives
 package import NetTypes
+package import WebAuthn
 
 /// What the operator chose about signing in.
 package struct SignInSettings: Sendable {
@@ -20,6 +21,10 @@ package struct SignInSettings: Sendable {
     package var minimumPasswordLength = 12
     /// What authenticators show beside the user's name.
     package var issuer = "Skein"
+
+    /// How authenticators know this server; nil where there are no passkeys.
+    package var relyingParty: RelyingParty?
+    package var passkeysPerUser = 20
 
     package init() {}
 }

@@ -14,8 +14,11 @@ import Testing
             session_idle = "30m"
             session_lifetime = "1d"
             minimum_password_length = 16
+            passkeys = false
             """
-        let signIn = try ServerConfiguration(toml: text, file: "c.toml").signIn
+        let configuration = try ServerConfiguration(toml: text, file: "c.toml")
+        let signIn = configuration.signIn
+        #expect(!configuration.hasPasskeys)
         #expect(!signIn.hasLocalAccounts && signIn.requiresSecondFactor)
         #expect(signIn.issuer == "My net" && signIn.minimumPasswordLength == 16)
         #expect(signIn.sessionIdle == .minutes(30) && signIn.sessionLifetime == .minutes(1440))

@@ -30,6 +30,20 @@ int ccrypto_sha256(uint8_t hash[32], const uint8_t *bytes, size_t count);
 int ccrypto_hmac_sha1(uint8_t mac[20], const uint8_t *key, size_t key_count, const uint8_t *bytes,
                       size_t count);
 
+/// The kinds of public keys whose signatures can be checked. What `first` and `second` of
+/// ccrypto_signature_check are: the point's x and y, 32 bytes each (ECDSA over P-256 with SHA-256, the
+/// signature in DER); modulus and exponent, big-endian (RSA PKCS #1 v1.5 with SHA-256); the key of 32
+/// bytes and nothing (Ed25519).
+enum { CCRYPTO_ES256 = 0, CCRYPTO_RS256 = 1, CCRYPTO_ED25519 = 2 };
+/// Whether the bytes are a key of the kind: a point of the curve, a modulus of 2,048 to 4,096 bits with
+/// an odd exponent of at most 33 bits.
+int ccrypto_signature_key_check(int kind, const uint8_t *first, size_t first_count,
+                                const uint8_t *second, size_t second_count);
+/// Whether the signature of the message is that of the key.
+int ccrypto_signature_check(int kind, const uint8_t *first, size_t first_count,
+                            const uint8_t *second, size_t second_count, const uint8_t *message,
+                            size_t count, const uint8_t *signature, size_t signature_count);
+
 /// Argon2id (RFC 9106) with a random salt; `text` gets parameters, salt and hash, at most
 /// CCRYPTO_PASSWORD_TEXT bytes with the zero at the end. Fails when there is no memory.
 enum { CCRYPTO_PASSWORD_TEXT = 128 };

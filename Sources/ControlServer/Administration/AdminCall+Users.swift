@@ -15,6 +15,10 @@ extension AdminCall {
                 AdminView.user($0, coordinator.state.accounts[$0.id])
             }
             return list("users", users)
+        case ("GET", 2) where arguments[1] == "passkeys":
+            let user = try coordinator.user(named: arguments[0])
+            let passkeys = coordinator.state.accounts[user.id]?.passkeys ?? []
+            return list("passkeys", passkeys.map { AdminView.passkey($0) })
         case ("POST", 0): return try createUser(&coordinator, &random)
         case ("DELETE", 1):
             let decision = try coordinator.deleteUser(name: arguments[0])
@@ -76,6 +80,8 @@ extension AdminCall {
                 ).changes
         case "reset-second-factor":
             changes = accounts.removeSecondFactor(of: user, in: coordinator.state).changes
+        case "remove-passkey":
+            changes = try removal(ofPasskey: try text("id"), of: user, coordinator.state)
         case "end-sessions":
             let endings = accounts.endings(of: user.id, in: coordinator.state)
             let entry = AuditEntry(
@@ -87,6 +93,22 @@ extension AdminCall {
         return reply(
             Decision((), changes: changes),
             single("user", AdminView.user(changed, coordinator.state.accounts[user.id])))
+    }
+
+    /// `text` is a passkey's ID or its first sixteen digits or more.
+    private func removal(
+        ofPasskey text: String, of user: UserRecord, _ state: CoordinationState
+    ) throws -> [Change] {
+        let matches = (state.accounts[user.id]?.passkeys ?? []).filter {
+            let id = Hexadecimal.encode($0.id)
+            return id == text || text.utf8.count >= 16 && id.hasPrefix(text)
+        }
+        guard matches.count == 1, let passkey = matches.first else {
+            throw Failure(
+                status: 400,
+                text: "\(user.name) has no passkey '\(text)': see 'skein-server users passkeys'")
+        }
+        return accounts.removePasskey(passkey.id, of: user, in: state).changes
     }
 
     private func role(or fallback: UserRole?) throws -> UserRole {

@@ -18,7 +18,20 @@ enum AdminView {
                 "identities",
                 .array(user.identities.map { .string("\($0.provider) \($0.subject)") }))
             view.add("password", .bool(account?.hasPassword == true))
-            view.add("secondFactor", .bool(account?.oneTimeCodes != nil))
+            view.add("secondFactor", .bool(account?.hasSecondFactor == true))
+            view.add("passkeys", .integer(account?.passkeys.count ?? 0))
+        }
+    }
+
+    static func passkey(_ passkey: Passkey) -> JSON {
+        object { view in
+            view.add("id", .string(Hexadecimal.encode(passkey.id)))
+            view.add("name", .string(passkey.name))
+            view.add("createdAt", passkey.created)
+            view.add("lastUsed", passkey.lastUsed)
+            view.add("counter", .integer(Int(passkey.counter)))
+            view.add("synchronized", .bool(passkey.isBackedUp))
+            view.add("transports", .array(passkey.transports.map { .string($0) }))
         }
     }
 

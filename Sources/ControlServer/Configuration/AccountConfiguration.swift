@@ -11,6 +11,7 @@ extension ServerConfiguration {
         case let other?:
             throw reader.error("accounts.second_factor", other, "write optional or required")
         }
+        if let isOn = try reader.bool("accounts.passkeys") { hasPasskeys = isOn }
         if let issuer = try reader.string("accounts.issuer") {
             guard (1...64).contains(issuer.count), !issuer.contains(":") else {
                 throw reader.error(

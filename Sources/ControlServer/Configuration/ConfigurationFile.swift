@@ -153,7 +153,7 @@ struct ConfigurationReader {
         "addresses": ["ipv4", "ipv6"],
         "accounts": [
             "local", "second_factor", "issuer", "session_idle", "session_lifetime",
-            "minimum_password_length",
+            "minimum_password_length", "passkeys",
         ],
         "machine_certificates": MachineCertificateSettings.configurationKeys,
     ]

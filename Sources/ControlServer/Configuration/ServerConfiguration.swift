@@ -27,6 +27,8 @@ package struct ServerConfiguration: Sendable {
     package var ipv6Range: IPPrefix? = .tunnelIPv6
     /// How people sign in at the pages.
     package var signIn = SignInSettings()
+    /// Whether people may use passkeys, where browsers allow them at this server's address.
+    package var hasPasskeys = true
     package var machineCertificates = MachineCertificateSettings()
     /// Who else may say who somebody is, in the order of the buttons.
     package var providers: [ProviderConfiguration] = []

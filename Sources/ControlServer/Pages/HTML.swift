@@ -43,7 +43,10 @@ func escapedHTML(_ text: String) -> String {
 }
 
 /// A page in the one style that all of them have.
-func htmlPage(title: String, navigation: HTML = .empty, body: HTML) -> String {
+func htmlPage(
+    title: String, navigation: HTML = .empty, body: HTML, needsScript: Bool = false
+) -> String {
+    let script = needsScript ? "<script>\(PageScript.text)</script>" : ""
     let page: HTML = """
         <!doctype html>
         <html lang="en">
@@ -60,6 +63,7 @@ func htmlPage(title: String, navigation: HTML = .empty, body: HTML) -> String {
         <h1>\(title)</h1>
         \(body)
         </main>
+        \(HTML(stringLiteral: script))
         </body>
         </html>
 
@@ -67,10 +71,13 @@ func htmlPage(title: String, navigation: HTML = .empty, body: HTML) -> String {
     return page.text
 }
 
-/// Nothing is loaded and nothing runs: only the one style is applied, and forms go nowhere else.
-let pageSecurityPolicy =
-    "default-src 'none'; style-src 'sha256-\(pageStyleHash)'; base-uri 'none'; "
-    + "form-action 'self'; frame-ancestors 'none'"
+/// Nothing is loaded, and nothing runs but our script where a page needs it: only the one style is applied,
+/// and forms go nowhere else.
+func pageSecurityPolicy(needsScript: Bool) -> String {
+    let script = needsScript ? "script-src 'sha256-\(PageScript.hash)'; " : ""
+    return "default-src 'none'; style-src 'sha256-\(pageStyleHash)'; \(script)base-uri 'none'; "
+        + "form-action 'self'; frame-ancestors 'none'"
+}
 
 private let pageStyleHash: String = {
     let bytes = Array(pageStyle.utf8)
@@ -80,7 +87,7 @@ private let pageStyleHash: String = {
 private let pageStyle = """
     :root{color-scheme:light dark;--text:#1a1f24;--back:#fff;--soft:#eef1f4;--line:#767f88;--act:#0b5cad;--on:#fff;--bad:#a4161a}
     @media(prefers-color-scheme:dark){:root{--text:#e6e9ec;--back:#14181c;--soft:#232a31;--line:#8a949e;--act:#7db8ee;--on:#0c1014;--bad:#ff9a9a}}
-    *{box-sizing:border-box}
+    *{box-sizing:border-box}[hidden]{display:none!important}
     body{font:1.0625rem/1.5 system-ui,sans-serif;margin:0;padding:1.5rem 1rem 3rem;color:var(--text);background:var(--back);overflow-wrap:anywhere}
     main,nav{max-width:42rem;margin:0 auto}
     nav{margin-bottom:1.5rem;display:flex;flex-wrap:wrap;gap:.25rem 1rem;align-items:center}

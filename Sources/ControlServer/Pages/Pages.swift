@@ -146,14 +146,17 @@ private func json(_ bytes: [UInt8], status: HTTPResponse.Status = .ok) -> Respon
 }
 
 func htmlResponse(
-    status: HTTPResponse.Status = .ok, title: String, navigation: HTML = .empty, body: HTML
+    status: HTTPResponse.Status = .ok, title: String, navigation: HTML = .empty, body: HTML,
+    needsScript: Bool = false
 ) -> Response {
-    let page = htmlPage(title: title, navigation: navigation, body: body)
+    let page = htmlPage(
+        title: title, navigation: navigation, body: body, needsScript: needsScript)
     return Response(
         status: status,
         headers: [
             .contentType: "text/html; charset=utf-8", .cacheControl: "no-store",
-            .contentSecurityPolicy: pageSecurityPolicy, .xContentTypeOptions: "nosniff",
+            .contentSecurityPolicy: pageSecurityPolicy(needsScript: needsScript),
+            .xContentTypeOptions: "nosniff",
             .referrerPolicy: "no-referrer", .frameOptions: "DENY",
             .openerPolicy: "same-origin", .resourcePolicy: "same-origin",
         ],

@@ -53,6 +53,8 @@ extension AccountRecord: JSONReadable, JSONWritable {
             recoveryCodes.append(hash)
         }
         knownBrowsers = try object.read("knownBrowsers", or: [])
+        passkeys = try object.read("passkeys", or: [])
+        passkeyHandle = Hexadecimal.decode(try object.read("passkeyHandle", or: "")) ?? []
     }
 
     package func write(to writer: inout JSONWriter) {
@@ -64,6 +66,8 @@ extension AccountRecord: JSONReadable, JSONWritable {
             writer.omit("oneTimeCodes", oneTimeCodes)
             writer.omit("recoveryCodes", recoveryCodes.map { Hexadecimal.encode($0.array) })
             writer.omit("knownBrowsers", knownBrowsers)
+            writer.omit("passkeys", passkeys)
+            writer.omit("passkeyHandle", Hexadecimal.encode(passkeyHandle))
         }
     }
 }

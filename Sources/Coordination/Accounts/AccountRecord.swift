@@ -14,6 +14,10 @@ package struct AccountRecord: Equatable, Sendable {
     package var oneTimeCodes: OneTimeCodes?
     /// Keyed hashes of the recovery codes that were not used yet.
     package var recoveryCodes: [Bytes32] = []
+    package var passkeys: [Passkey] = []
+    /// What authenticators keep with their passkeys to name this user; it says nothing about them. Empty
+    /// before the first.
+    package var passkeyHandle: [UInt8] = []
     /// Browsers that this user has signed in with, the last one used last.
     package var knownBrowsers: [KnownBrowser] = []
 
@@ -46,6 +50,8 @@ package struct AccountRecord: Equatable, Sendable {
     package init(user: UserID) { self.user = user }
 
     package var hasPassword: Bool { !password.isEmpty }
+    /// Whether there is something to show besides a password.
+    package var hasSecondFactor: Bool { oneTimeCodes != nil || !passkeys.isEmpty }
 }
 
 /// Names a session: SHA-256 of the cookie, which only the browser has.

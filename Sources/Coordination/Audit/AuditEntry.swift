@@ -78,6 +78,8 @@ extension AuditEntry.Action {
     package static let passwordRemoved = Self("password.remove")
     package static let secondFactorSetUp = Self("second-factor.set-up")
     package static let secondFactorRemoved = Self("second-factor.remove")
+    package static let passkeyAdded = Self("passkey.add")
+    package static let passkeyRemoved = Self("passkey.remove")
     package static let recoveryCodesMade = Self("recovery-codes.make")
     package static let recoveryCodeUsed = Self("recovery-codes.use")
     package static let keyCreated = Self("preauthkey.create")

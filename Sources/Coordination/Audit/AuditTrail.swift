@@ -105,10 +105,18 @@ extension CoordinationState {
         case (_?, nil): add(.secondFactorRemoved, label, "one-time codes")
         case (nil, nil): break
         }
+        for passkey in record.passkeys where !old.passkeys.contains(where: { $0.id == passkey.id })
+        {
+            add(.passkeyAdded, label, "\(passkey.name) (\(passkey.shortID))")
+        }
+        for passkey in old.passkeys where !record.passkeys.contains(where: { $0.id == passkey.id })
+        {
+            add(.passkeyRemoved, label, "\(passkey.name) (\(passkey.shortID))")
+        }
         let added = record.recoveryCodes.contains { !old.recoveryCodes.contains($0) }
         if added {
             add(.recoveryCodesMade, label, "")
-        } else if !record.recoveryCodes.isEmpty || record.oneTimeCodes != nil,
+        } else if !record.recoveryCodes.isEmpty || record.hasSecondFactor,
             record.recoveryCodes.count < old.recoveryCodes.count
         {
             add(.recoveryCodeUsed, label, "\(record.recoveryCodes.count) left")

@@ -21,6 +21,7 @@ package struct CoordinationState: Sendable {
     private var userByIdentity: [UserIdentity: UserID] = [:]
     private var sessionsByUser: [UserID: Set<SessionID>] = [:]
     private var preAuthKeyByHash: [Bytes32: PreAuthKeyID] = [:]
+    private var userByPasskey: [[UInt8]: UserID] = [:]
     /// The address given away last; the next one is looked for behind it.
     private(set) var lastIPv4: IPv4Address?
 
@@ -60,6 +61,10 @@ package struct CoordinationState: Sendable {
     package var sortedSessions: [SessionRecord] {
         sessions.values.sorted { ($0.created, $0.id) < ($1.created, $1.id) }
     }
+    /// The account that a credential ID belongs to.
+    package func account(passkey id: [UInt8]) -> AccountRecord? {
+        userByPasskey[id].flatMap { accounts[$0] }
+    }
     package func preAuthKey(text: String) -> PreAuthKeyRecord? {
         preAuthKeyByHash[PreAuthKeyRecord.hash(of: text)].flatMap { preAuthKeys[$0] }
     }
@@ -96,8 +101,8 @@ package struct CoordinationState: Sendable {
         case .node(let record): put(record)
         case .nodeRemoved(let id):
             if let old = nodes.removeValue(forKey: id) { removeFromIndices(old) }
-        case .account(let record): accounts[record.user] = record
-        case .accountRemoved(let id): accounts[id] = nil
+        case .account(let record): put(record, of: record.user)
+        case .accountRemoved(let id): put(nil, of: id)
         case .session(let record):
             sessions[record.id] = record
             sessionsByUser[record.user, default: []].insert(record.id)
@@ -107,6 +112,12 @@ package struct CoordinationState: Sendable {
             if sessionsByUser[old.user]?.isEmpty == true { sessionsByUser[old.user] = nil }
         case .audit: break
         }
+    }
+
+    private mutating func put(_ account: AccountRecord?, of user: UserID) {
+        for passkey in accounts[user]?.passkeys ?? [] { userByPasskey[passkey.id] = nil }
+        accounts[user] = account
+        for passkey in account?.passkeys ?? [] { userByPasskey[passkey.id] = user }
     }
 
     private mutating func put(_ record: NodeRecord) {

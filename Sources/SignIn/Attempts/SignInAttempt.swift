@@ -33,6 +33,8 @@ package enum SignInRefusal: Error, Equatable, Sendable {
     /// One text for all that could tell whether there is such a user.
     case wrongNameOrPassword
     case wrongCode
+    /// One text for all reasons; the audit log has them.
+    case wrongPasskey
     /// Too much was tried; so long it takes.
     case wait(Nanoseconds)
     case suspended
@@ -48,6 +50,7 @@ package enum SignInRefusal: Error, Equatable, Sendable {
         switch self {
         case .wrongNameOrPassword: "That name and password do not go together."
         case .wrongCode: "That code is not right, or it was used before. Wait for the next one."
+        case .wrongPasskey: "That passkey was not accepted."
         case .wait(let time):
             "That was tried too often. Please try again in \(Self.shown(time))."
         case .suspended: "This user is suspended. An administrator can undo that."

@@ -54,6 +54,12 @@ package struct AccountSecrets: Sendable {
             authenticating: context.span.bytes)
     }
 
+    /// What authenticators keep to name a user: it tells nobody else which.
+    func passkeyHandle(of user: UserID) -> [UInt8] {
+        let text = Array("passkeys of \(user)".utf8)
+        return hashing.withBytes { unsafe BLAKE2s.mac32(key: $0, text.span.bytes).array }
+    }
+
     func hash(recoveryCode: [UInt8], of user: UserID) -> Bytes32 {
         let text = Array("\(user) ".utf8) + recoveryCode
         return hashing.withBytes { unsafe BLAKE2s.mac32(key: $0, text.span.bytes) }

@@ -50,12 +50,35 @@ package struct Accounts: Sendable {
             (), changes: [.account(account)] + endings(of: user.id, but: session, in: state))
     }
 
-    /// Takes the second factor away, with the recovery codes.
+    /// Takes the authenticator away; the recovery codes stay while there are passkeys.
+    package func removeOneTimeCodes(
+        of user: UserRecord, in state: CoordinationState
+    ) -> Decision<Void> {
+        guard var account = state.accounts[user.id] else { return Decision(()) }
+        account.oneTimeCodes = nil
+        if !account.hasSecondFactor { account.recoveryCodes = [] }
+        return Decision((), changes: [.account(account)])
+    }
+
+    /// Takes the password away, which leaves passkeys alone to sign in with.
+    package func removePassword(
+        of user: UserRecord, in state: CoordinationState
+    ) -> Decision<Void> {
+        guard var account = state.accounts[user.id], !account.passkeys.isEmpty else {
+            return Decision(())
+        }
+        account.password = ""
+        account.isPasswordTemporary = false
+        return Decision((), changes: [.account(account)])
+    }
+
+    /// Takes every second factor away: authenticator, passkeys and recovery codes.
     package func removeSecondFactor(
         of user: UserRecord, in state: CoordinationState
     ) -> Decision<Void> {
         guard var account = state.accounts[user.id] else { return Decision(()) }
         account.oneTimeCodes = nil
+        account.passkeys = []
         account.recoveryCodes = []
         return Decision((), changes: [.account(account)])
     }
@@ -64,7 +87,7 @@ package struct Accounts: Sendable {
     package func renewRecoveryCodes(
         of user: UserRecord, in state: CoordinationState, random: inout some RandomNumberGenerator
     ) -> Decision<[String]> {
-        guard var account = state.accounts[user.id], account.oneTimeCodes != nil else {
+        guard var account = state.accounts[user.id], account.hasSecondFactor else {
             return Decision([])
         }
         let codes = makeRecoveryCodes(in: &account, random: &random)
@@ -99,7 +122,7 @@ package struct Accounts: Sendable {
         return makeRecoveryCodes(in: &account, random: &random)
     }
 
-    private func makeRecoveryCodes(
+    func makeRecoveryCodes(
         in account: inout AccountRecord, random: inout some RandomNumberGenerator
     ) -> [String] {
         let codes = (0..<RecoveryCode.count).map { _ in RecoveryCode.make(random: &random) }
@@ -112,14 +135,13 @@ package struct Accounts: Sendable {
     package func spend(
         _ typed: String, of account: inout AccountRecord, at now: Timestamp
     ) -> String? {
-        guard let codes = account.oneTimeCodes else { return nil }
         if let letters = RecoveryCode.normalized(typed) {
             let hash = secrets.hash(recoveryCode: letters, of: account.user)
             guard let index = account.recoveryCodes.firstIndex(of: hash) else { return nil }
             account.recoveryCodes.remove(at: index)
             return SignInDesk.Factor.recovery
         }
-        guard
+        guard let codes = account.oneTimeCodes,
             let secret = secrets.open(codes.secret, as: .oneTimeCodes, of: account.user),
             let step = OneTimeCode.acceptedStep(
                 typed, secret: secret, at: now, after: codes.lastStep)

@@ -13,8 +13,7 @@ extension SignInDesk {
             found.phase == .secondFactor, var account = record
         else { return Decision(.refused(.attemptGone)) }
         var attempt = found
-        let known = account.knows(visitor.browser) ? visitor.browser : nil
-        let keys = [Throttle.Key.codes(user.id.value, known)]
+        let keys = codeKeys(account, visitor)
         if let pause = throttle.reserve(keys, at: now.monotonic) {
             return Decision(.refused(.wait(pause)))
         }
@@ -24,13 +23,14 @@ extension SignInDesk {
         }
         throttle.succeed(keys)
         attempt.factors.append(factor)
-        var decision = advance(
-            attempt, as: id, of: user, with: account, visitor, in: state, at: now, random: &random)
-        // The account that a session brings along is this one.
-        if !decision.changes.contains(where: { if case .account = $0 { true } else { false } }) {
-            decision.changes.insert(.account(account), at: 0)
-        }
-        return decision
+        return advance(
+            attempt, as: id, of: user, with: account, visitor, in: state, at: now, random: &random
+        ).keeping(account)
+    }
+
+    func codeKeys(_ account: AccountRecord, _ visitor: Visitor) -> [Throttle.Key] {
+        let known = account.knows(visitor.browser) ? visitor.browser : nil
+        return [.codes(account.user.value, known)]
     }
 
     /// What the page of the set-up shows: the secret as text and as the address in the QR code.

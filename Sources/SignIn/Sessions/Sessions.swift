@@ -11,6 +11,7 @@ package struct LiveSession: Equatable, Sendable {
 
 extension SignInDesk {
     private static var knownBrowserCount: Int { 10 }
+    private static var freshness: Nanoseconds { .minutes(10) }
     /// How much later than `lastUsed` a use is stored.
     private static var useGranularity: Nanoseconds { .minutes(5) }
 
@@ -73,6 +74,11 @@ extension SignInDesk {
             isLive(record, at: now.wall), let user = state.users[record.user], !user.isSuspended
         else { return nil }
         return LiveSession(record: record, user: user)
+    }
+
+    /// Whether somebody showed who they are so lately that they need not do so again.
+    package func isFresh(_ session: LiveSession, at now: Moment) -> Bool {
+        now.wall - session.record.created < Self.freshness
     }
 
     /// Notes that a session was used, now and then.

@@ -69,9 +69,44 @@ extension Users {
         }
     }
 
+    struct Passkeys: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Shows a user's passkeys.")
+        @OptionGroup var common: CommonOptions
+        @Argument(help: "The user's name.") var name: String
+
+        func run() async throws {
+            let passkeys = try await common.administrator().call(
+                "GET", "user", name, "passkeys", result: "passkeys")
+            var table = Table(header: ["ID", "NAME", "ADDED", "LAST USED", "SYNCHRONIZED"])
+            table.rows = (passkeys.array ?? []).map {
+                [
+                    String($0.text("id").prefix(16)), $0.text("name"),
+                    $0.time("createdAt", or: ""), $0.time("lastUsed", or: "never"),
+                    $0.text("synchronized"),
+                ]
+            }
+            common.show(passkeys, table.text)
+        }
+    }
+
+    struct RemovePasskey: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Takes away one of a user's passkeys.")
+        @OptionGroup var common: CommonOptions
+        @Argument(help: "The user's name.") var name: String
+        @Argument(help: "The passkey's ID, as 'users passkeys' shows it.") var id: String
+
+        func run() async throws {
+            let body = JSONObject([.init("id", .string(id))])
+            let user = try await common.administrator().call(
+                "POST", "user", name, "remove-passkey", body: body, result: "user")
+            common.show(user, "\(name) has this passkey no more.")
+        }
+    }
+
     struct ResetSecondFactor: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Takes away a user's authenticator and recovery codes.")
+            abstract: "Takes away a user's authenticator, passkeys and recovery codes.")
         @OptionGroup var common: CommonOptions
         @Argument(help: "The user's name.") var name: String
 

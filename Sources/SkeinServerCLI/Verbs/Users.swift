@@ -6,7 +6,8 @@ struct Users: ParsableCommand {
         abstract: "The people that machines belong to.",
         subcommands: [
             Create.self, List.self, Delete.self, SetRole.self, SetPassword.self,
-            ResetSecondFactor.self, Suspend.self, Resume.self, Link.self,
+            ResetSecondFactor.self, Passkeys.self, RemovePasskey.self, Suspend.self, Resume.self,
+            Link.self,
         ])
 
     struct Create: AsyncParsableCommand {

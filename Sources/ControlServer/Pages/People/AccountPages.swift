@@ -116,12 +116,12 @@ extension PeoplePages {
 
     // MARK: The page
 
-    private func accountPage(
+    func accountPage(
         _ guest: Guest, _ session: LiveSession, error: String? = nil, note: HTML = .empty
     ) async -> Page {
         let user = session.user
-        let isLocal = session.record.provider == ProvenIdentity.local
-        let (nodes, sessions, account) = await owner.read { coordinator, now in
+        let (nodes, sessions, account, hasPasskeys) = await owner.consult {
+            desk, coordinator, now, _ in
             let nodes = coordinator.state.sortedNodes.filter { $0.user == user.id }
             return (
                 nodes.map {
@@ -129,7 +129,7 @@ extension PeoplePages {
                         $0, owner: nil, isOnline: coordinator.isOnline($0.id), at: now.wall,
                         back: "own", mayChange: true, guest)
                 }, coordinator.state.sessions(of: user.id),
-                coordinator.state.accounts[user.id]
+                coordinator.state.accounts[user.id], desk.settings.relyingParty != nil
             )
         }
         let machines: HTML =
@@ -146,8 +146,9 @@ extension PeoplePages {
                 \(machines)
                 <h2>Where you are signed in</h2>
                 \(items)
-                \(isLocal ? passwordForm(guest, user) : .empty)
-                \(isLocal || account?.oneTimeCodes != nil ? secondFactor(guest, account) : .empty)
+                \(account?.hasPassword == true ? passwordForm(guest, user) : .empty)
+                \(account?.hasPassword == true || account?.hasSecondFactor == true ? secondFactor(guest, account) : .empty)
+                \(hasPasskeys ? passkeySection(guest, account) : .empty)
                 """)
     }
 
@@ -183,20 +184,26 @@ extension PeoplePages {
     }
 
     private func secondFactor(_ guest: Guest, _ account: AccountRecord?) -> HTML {
-        let prompt: HTML = """
-            <label for="confirm">Current password</label>
-            <input id="confirm" name="current" type="password" autocomplete="current-password" required>
-            """
+        let prompt = Self.passwordPrompt(account?.hasPassword == true, id: "confirm")
+        let left = account?.recoveryCodes.count ?? 0
         guard account?.oneTimeCodes != nil else {
+            let hasPasskeys = account?.passkeys.isEmpty == false
+            let state =
+                hasPasskeys
+                ? "Your passkeys, and \(left) recovery codes are left."
+                : "None. With an authenticator, a stolen password alone is of no use."
+            let codes: HTML =
+                hasPasskeys
+                ? "<button name=\"action\" value=\"codes\" class=\"plain\">New recovery codes</button>"
+                : .empty
             return """
                 <h2>Second factor</h2>
-                <p>None. With an authenticator, a stolen password alone is of no use.</p>
+                <p>\(state)</p>
                 <details><summary>Set up an authenticator</summary>
                 <form method="post" action="/account/second-factor">\(guest.formToken)\(prompt)
-                <p><button name="action" value="set-up">Set up</button></p></form></details>
+                <p><button name="action" value="set-up">Set up</button>\(codes)</p></form></details>
                 """
         }
-        let left = account?.recoveryCodes.count ?? 0
         return """
             <h2>Second factor</h2>
             <p>An authenticator is set up. \(left) recovery codes are left.</p>
@@ -237,7 +244,7 @@ extension PeoplePages {
         _ guest: Guest, _ session: LiveSession, _ fields: FormFields
     ) async throws -> Page {
         let user = session.user
-        if let refusal = try await refusal(of: fields["current"], guest, user) {
+        if let refusal = try await refusal(ofProofIn: fields, guest, session) {
             return await accountPage(guest, session, error: refusal)
         }
         switch fields["action"] {
@@ -260,7 +267,7 @@ extension PeoplePages {
                     """)
         case "remove":
             try await owner.attend(by: guest.initiator) { desk, coordinator, _, _ in
-                desk.accounts.removeSecondFactor(of: user, in: coordinator.state)
+                desk.accounts.removeOneTimeCodes(of: user, in: coordinator.state)
             }
         default: break
         }
@@ -269,7 +276,7 @@ extension PeoplePages {
 
     /// Why a password that was asked for again does not count; nil when it does. It is slowed down
     /// as a sign-in is: whoever sits at an open session may not guess either.
-    private func refusal(
+    func refusal(
         of password: String, _ guest: Guest, _ user: UserRecord
     ) async throws -> String? {
         let question = await owner.consult { desk, coordinator, now, _ in

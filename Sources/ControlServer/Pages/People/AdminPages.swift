@@ -150,7 +150,8 @@ extension PeoplePages {
         var facts = [user.role.rawValue, "machines: \(nodes)", "sessions: \(sessions)"]
         if user.isSuspended { facts.append("suspended") }
         if account?.hasPassword == true { facts.append("password") }
-        if account?.oneTimeCodes != nil { facts.append("second factor") }
+        if account?.oneTimeCodes != nil { facts.append("authenticator") }
+        if let count = account?.passkeys.count, count > 0 { facts.append("passkeys: \(count)") }
         facts += Set(user.identities.map(\.provider)).sorted()
         var form = HTML.empty
         if role.managesUsers, role.mayChange(user.role), !isSelf {

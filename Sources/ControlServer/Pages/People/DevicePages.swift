@@ -14,7 +14,7 @@ extension PeoplePages {
             return try await show(request, context) { guest in
                 guard let login = await waiting(id) else { return Self.linkGone }
                 guard let session = guest.session else {
-                    return signInPage(
+                    return await signInPage(
                         guest, for: .device(id), above: Self.introduction(login),
                         below: Self.command(login))
                 }

@@ -39,6 +39,7 @@ struct PeoplePages: Sendable {
         addSignIn(to: router)
         addProviders(to: router)
         addDevice(to: router)
+        addPasskeys(to: router)
         addAccount(to: router)
         addAdministration(to: router)
     }
@@ -174,6 +175,8 @@ struct PeoplePages: Sendable {
         var body = HTML.empty
         var location: String?
         var cookies: [String] = []
+        /// Whether the page has a form for passkeys.
+        var needsScript = false
 
         /// `path` is one of this server's.
         static func redirect(_ path: String, cookies: [String] = []) -> Page {
@@ -200,7 +203,8 @@ struct PeoplePages: Sendable {
                 ])
         } else {
             response = htmlResponse(
-                status: page.status, title: page.title, navigation: navigation, body: page.body)
+                status: page.status, title: page.title, navigation: navigation,
+                body: page.body, needsScript: page.needsScript)
         }
         for cookie in page.cookies {
             response.headers.append(HTTPField(name: .setCookie, value: cookie))

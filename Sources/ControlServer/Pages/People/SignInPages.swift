@@ -11,7 +11,7 @@ extension PeoplePages {
         router.get("/sign-in") { request, context in
             try await show(request, context) { guest in
                 if guest.session != nil { return .redirect("/account") }
-                return signInPage(guest, for: .account)
+                return await signInPage(guest, for: .account)
             }
         }
         router.post("/sign-in") { request, context in
@@ -52,34 +52,45 @@ extension PeoplePages {
     func signInPage(
         _ guest: Guest, for purpose: SignInPurpose, name: String = "", error: String? = nil,
         above: HTML = .empty, below: HTML = .empty
-    ) -> Page {
-        Page(
+    ) async -> Page {
+        let question = await owner.consult { desk, _, now, random in
+            desk.passkeyQuestion(guest.visitor, at: now, random: &random)
+        }
+        let passkey = question.map {
+            PasskeyForms.use(
+                $0, action: "/passkey", hidden: "\(guest.formToken)\(Self.field(of: purpose))",
+                button: "Sign in with a passkey")
+        }
+        return Page(
             status: error == nil ? .ok : .unprocessableContent, title: "Sign in",
             body: """
                 \(above)
                 \(Self.alert(error))
                 \(hasLocalAccounts ? passwordForm(guest, for: purpose, name: name) : .empty)
+                \(passkey ?? .empty)
                 \(providerChoice(for: purpose))
                 \(below)
-                """)
+                """, needsScript: question != nil)
     }
 
     private func passwordForm(
         _ guest: Guest, for purpose: SignInPurpose, name: String
     ) -> HTML {
-        var device = HTML.empty
-        if case .device(let id) = purpose {
-            device = "<input type=\"hidden\" name=\"device\" value=\"\(id.text)\">"
-        }
-        return """
-            <form method="post" action="/sign-in">\(guest.formToken)\(device)
-            <label for="name">User name</label>
-            <input id="name" name="name" value="\(name)" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus>
-            <label for="password">Password</label>
-            <input id="password" name="password" type="password" autocomplete="current-password" required>
-            <p><button>Sign in</button></p>
-            </form>
-            """
+        """
+        <form method="post" action="/sign-in">\(guest.formToken)\(Self.field(of: purpose))
+        <label for="name">User name</label>
+        <input id="name" name="name" value="\(name)" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus>
+        <label for="password">Password</label>
+        <input id="password" name="password" type="password" autocomplete="current-password" required>
+        <p><button>Sign in</button></p>
+        </form>
+        """
+    }
+
+    /// Says in a form what the sign-in is for.
+    private static func field(of purpose: SignInPurpose) -> HTML {
+        guard case .device(let id) = purpose else { return .empty }
+        return "<input type=\"hidden\" name=\"device\" value=\"\(id.text)\">"
     }
 
     private func checkPassword(_ guest: Guest, _ fields: FormFields) async throws -> Page {
@@ -96,7 +107,7 @@ extension PeoplePages {
         case .check(let check): step = try await finish(check, fields["password"], guest)
         }
         if case .refused(let refusal) = step {
-            return signInPage(guest, for: purpose, name: name, error: refusal.text)
+            return await signInPage(guest, for: purpose, name: name, error: refusal.text)
         }
         return page(after: step, guest)
     }
@@ -146,19 +157,23 @@ extension PeoplePages {
     private func attemptPage(
         _ guest: Guest, _ id: AttemptID, error: String? = nil
     ) async -> Page {
-        let found = await owner.consult { desk, coordinator, now, _ in
-            (
-                desk.attempt(id, of: guest.visitor, at: now),
-                desk.oneTimeCodeSetUp(id, guest.visitor, in: coordinator.state, at: now)
+        let found = await owner.consult { desk, coordinator, now, random in
+            let (visitor, state) = (guest.visitor, coordinator.state)
+            let attempt = desk.attempt(id, of: visitor, at: now)
+            return (
+                attempt, attempt.flatMap { state.accounts[$0.user] },
+                desk.oneTimeCodeSetUp(id, visitor, in: state, at: now),
+                desk.passkeyQuestion(for: id, visitor, in: state, at: now, random: &random),
+                desk.passkeyOffer(for: id, visitor, in: state, at: now, random: &random)
             )
         }
         guard let attempt = found.0 else { return page(after: .refused(.attemptGone), guest) }
         switch attempt.phase {
-        case .secondFactor: return codePage(guest, id, error)
+        case .secondFactor: return codePage(guest, id, found.1, found.3, error)
         case .choosePassword: return choosePasswordPage(guest, id, error)
         case .setUpOneTimeCodes:
-            guard let shown = found.1 else { return page(after: .refused(.attemptGone), guest) }
-            return setUpPage(guest, id, shown.secret, shown.address, error)
+            guard let shown = found.2 else { return page(after: .refused(.attemptGone), guest) }
+            return setUpPage(guest, id, shown.secret, shown.address, found.4, error)
         case .done: return recoveryCodesPage(guest, id, [])
         }
     }
@@ -174,17 +189,28 @@ extension PeoplePages {
         let visitor = guest.visitor
         switch attempt.phase {
         case .secondFactor:
+            let passkey = PasskeyForms.assertion(fields)
             step = try await owner.attend(by: guest.initiator) { desk, coordinator, now, random in
-                desk.answerSecondFactor(
-                    id, typed: fields["code"], visitor, in: coordinator.state, at: now,
+                guard let passkey else {
+                    return desk.answerSecondFactor(
+                        id, typed: fields["code"], visitor, in: coordinator.state, at: now,
+                        random: &random)
+                }
+                return desk.answerSecondFactor(
+                    id, passkey: passkey, visitor, in: coordinator.state, at: now,
                     random: &random)
             }
         case .setUpOneTimeCodes:
             let initiator = await name(of: attempt.user, guest)
+            let passkey = PasskeyForms.addition(fields)
             step = try await owner.attend(by: initiator) { desk, coordinator, now, random in
-                desk.confirmOneTimeCodes(
-                    id, typed: fields["code"], visitor, in: coordinator.state, at: now,
-                    random: &random)
+                guard let passkey else {
+                    return desk.confirmOneTimeCodes(
+                        id, typed: fields["code"], visitor, in: coordinator.state, at: now,
+                        random: &random)
+                }
+                return desk.setUpPasskey(
+                    id, passkey, visitor, in: coordinator.state, at: now, random: &random)
             }
         case .done:
             step = try await owner.attend(by: guest.initiator) { desk, coordinator, now, random in
@@ -235,18 +261,33 @@ extension PeoplePages {
 
     // MARK: Pages
 
-    private func codePage(_ guest: Guest, _ id: AttemptID, _ error: String?) -> Page {
-        Page(
-            status: error == nil ? .ok : .unprocessableContent, title: "Enter your code",
+    private func codePage(
+        _ guest: Guest, _ id: AttemptID, _ account: AccountRecord?, _ question: PasskeyQuestion?,
+        _ error: String?
+    ) -> Page {
+        let action = "/sign-in/\(id.text)"
+        let passkey = question.map {
+            PasskeyForms.use($0, action: action, hidden: guest.formToken, button: "Use a passkey")
+        }
+        let hasCodes = account?.oneTimeCodes != nil
+        let label = hasCodes ? "Code from your authenticator" : "Recovery code"
+        let hint =
+            hasCodes
+            ? "Six digits. If you have lost the authenticator, enter one of your recovery codes."
+            : "Only if you have lost your passkeys."
+        return Page(
+            status: error == nil ? .ok : .unprocessableContent,
+            title: hasCodes ? "Enter your code" : "Show your passkey",
             body: """
                 \(Self.alert(error))
-                <form method="post" action="/sign-in/\(id.text)">\(guest.formToken)
-                <label for="code">Code from your authenticator</label>
-                <input id="code" name="code" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" required autofocus aria-describedby="hint">
-                <p id="hint" class="quiet">Six digits. If you have lost the authenticator, enter one of your recovery codes.</p>
-                <p><button>Continue</button></p>
+                \(passkey ?? .empty)
+                <form method="post" action="\(action)">\(guest.formToken)
+                <label for="code">\(label)</label>
+                <input id="code" name="code" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" required \(hasCodes ? "autofocus" : "") aria-describedby="hint">
+                <p id="hint" class="quiet">\(hint)</p>
+                <p><button \(HTML(stringLiteral: hasCodes ? "" : "class=\"plain\""))>Continue</button></p>
                 </form>
-                """)
+                """, needsScript: question != nil)
     }
 
     private func choosePasswordPage(_ guest: Guest, _ id: AttemptID, _ error: String?) -> Page {
@@ -270,9 +311,15 @@ extension PeoplePages {
         """
 
     private func setUpPage(
-        _ guest: Guest, _ id: AttemptID, _ secret: String, _ address: String, _ error: String?
+        _ guest: Guest, _ id: AttemptID, _ secret: String, _ address: String,
+        _ offer: PasskeyOffer?, _ error: String?
     ) -> Page {
-        Page(
+        let passkey = offer.map { offer -> HTML in
+            let form = PasskeyForms.make(
+                offer, action: "/sign-in/\(id.text)", hidden: guest.formToken)
+            return "<h2>Or use a passkey</h2>\(form)"
+        }
+        return Page(
             status: error == nil ? .ok : .unprocessableContent, title: "Set up an authenticator",
             body: """
                 <p>Open an authenticator on your phone, such as Aegis, FreeOTP or Google
@@ -287,7 +334,8 @@ extension PeoplePages {
                 <input id="code" name="code" inputmode="numeric" autocomplete="one-time-code" required autofocus>
                 <p><button>Continue</button></p>
                 </form>
-                """)
+                \(passkey ?? .empty)
+                """, needsScript: offer != nil)
     }
 
     private static func grouped(_ text: String) -> String {
