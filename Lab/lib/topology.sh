@@ -223,6 +223,21 @@ unblock() {
     ip netns exec "$b" nft delete table inet "block_$1"
 }
 
+# by_way_of INTERFACE HOST TABLE: what a public host sends and receives takes the way through a TUN interface of
+# the internet, on which some tool must be; nothing else does.
+by_way_of() {
+    local interface=$1 host=$2 table=$3
+    await 5 ip -n internet link set "$interface" up
+    ip netns exec internet sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.proxy_arp=1 \
+        net.ipv4.conf.all.rp_filter=0 "net.ipv4.conf.p/$host.rp_filter=0" \
+        "net.ipv4.conf.$interface.rp_filter=0"
+    ip -n internet link set "p.$host" nomaster
+    ip -n internet route add "${ADDRESS[$host]}/32" dev "p.$host"
+    ip -n internet route add default dev "$interface" table "$table"
+    ip -n internet rule add iif "p.$host" lookup "$table" priority "$table"
+    ip -n internet rule add iif lan to "${ADDRESS[$host]}" lookup "$table" priority "$((table + 1))"
+}
+
 # block_large A B BYTES: packets longer than that are lost between the two, and nobody is told.
 block_large() {
     local pair edge
