@@ -387,7 +387,7 @@ let package = Package(
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
                 "WebAuthn", "SimulatedAuthenticator", "SignIn", "OpenIDConnect", "WebForms",
                 "Certificates", "MachineCertificates", "ControlTransport", "ControlClient", "DERP",
-                "NodeCore", "STUN", "ServerStore", "LinuxIO", "NIOCore",
+                "Noise", "NodeCore", "STUN", "ServerStore", "LinuxIO", "NIOCore",
                 "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL", "HTTPTypes", "Logging",
             ]),
 

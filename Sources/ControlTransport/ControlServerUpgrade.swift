@@ -29,6 +29,8 @@ package final class ControlOpening {
     /// The capability version the client speaks.
     package let version: UInt16
     package let machineKey: MachineKey
+    /// Clients that come by WebSocket expect none.
+    package var wantsEarlyPayload = true
     private var responder: ControlResponder?
 
     package init(
@@ -60,7 +62,8 @@ extension ChannelPipeline.SynchronousOperations {
         _ opening: ControlOpening,
         streamInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) throws {
-        let sendsPayload = opening.version >= EarlyPayload.firstVersion
+        let sendsPayload =
+            opening.wantsEarlyPayload && opening.version >= EarlyPayload.firstVersion
         let payload =
             sendsPayload
             ? EarlyPayload.encode(challenge: PrivateKey<ChallengeKind>().publicKey) : []

@@ -1,10 +1,13 @@
 import ControlClient
+import ControlTransport
 import CryptoPrimitives
 import DERP
 import NIOCore
 import NIOPosix
 import NetTypes
+import Noise
 import Testing
+import WebForms
 
 @testable import ControlServer
 
@@ -61,6 +64,75 @@ import Testing
             #expect(contains(received, [0x82, 13, 0x13, 0, 0, 0, 8] + Array("ABCDEFGH".utf8)))
         }
         await node.client.close()
+        await test.stop()
+    }
+
+    /// The payloads of unmasked binary messages behind the head of the answer, all of them complete.
+    private func payloads(_ received: [UInt8]) -> [UInt8]? {
+        guard
+            let head = received.indices.first(where: {
+                received[$0...].starts(with: Array("\r\n\r\n".utf8))
+            })
+        else { return nil }
+        var rest = received[(head + 4)...]
+        var payload: [UInt8] = []
+        while rest.count >= 4, rest[rest.startIndex] == 0x82 {
+            let short = Int(rest[rest.startIndex + 1])
+            let start = rest.startIndex + (short < 126 ? 2 : 4)
+            let count = short < 126 ? short : Int(rest[start - 2]) << 8 | Int(rest[start - 1])
+            guard short < 127, rest.endIndex - start >= count else { return nil }
+            payload += rest[start..<start + count]
+            rest = rest[(start + count)...]
+        }
+        return rest.isEmpty ? payload : nil
+    }
+
+    @Test func aClientInABrowserOpensAControlChannel() async throws {
+        let test = try await TestServer()
+        var random = SecureRandom()
+        let initiator = try ControlInitiator(
+            version: 113, machineKey: PrivateKey(), serverKey: test.serverKey.publicKey,
+            random: &random)
+        let query = FormFields.encode([
+            (ControlUpgrade.handshakeHeader, Base64.encode(initiator.initiation))
+        ])
+        let client = try await RawClient(port: test.server.port)
+        let bytes = try await client.channel.executeThenClose { inbound, outbound in
+            try await outbound.write(
+                ByteBuffer(
+                    string: "GET /ts2021?\(query) HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+                        + "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                        + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                        + "Sec-WebSocket-Protocol: tailscale-control-protocol\r\n\r\n"))
+            var received: [UInt8] = []
+            for try await part in inbound {
+                received += Array(buffer: part)
+                if let bytes = payloads(received), bytes.count > ControlProtocol.responseByteCount {
+                    return bytes
+                }
+            }
+            return received
+        }
+        var splitter = ControlFrameSplitter()
+        var offset = 0
+        let response = try unsafe splitter.next(bytes.span.bytes, from: &offset)
+        var session = try initiator.finish(try #require(response))
+        let record = try unsafe splitter.next(bytes.span.bytes, from: &offset)
+        let text = try session.open(try #require(record))
+        // The server's SETTINGS (RFC 9113 §6.5), and no early payload before them.
+        #expect(text.count >= 9 && text[3] == 4, "\(text)")
+        await test.stop()
+    }
+
+    @Test("A handshake that is none is refused", arguments: ["", "?X-Tailscale-Handshake=%25"])
+    func badControlHandshake(query: String) async throws {
+        let test = try await TestServer()
+        let answer = try await RawClient(port: test.server.port).exchange(
+            "GET /ts2021\(query) HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+                + "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                + "Sec-WebSocket-Protocol: tailscale-control-protocol\r\n\r\n")
+        #expect(answer.hasPrefix("HTTP/1.1 400 "), "\(answer)")
         await test.stop()
     }
 

@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import NIOHTTP1
 import NetTypes
+import WebForms
 
 /// The first reader of every connection: gives upgrades to the control channel or the relay, and
 /// answers everything else as plain HTTP, one request after the other.
@@ -155,6 +156,9 @@ final class FrontHandler: ChannelDuplexHandler, RemovableChannelHandler {
         switch (path, upgrade) {
         case (ControlUpgrade.path[...], ControlUpgrade.protocolName):
             acceptControl(head, context)
+        case (ControlUpgrade.path[...], "websocket")
+        where WebSocketStream.isOffered(head.headers, subprotocol: ControlUpgrade.protocolName):
+            acceptControlWebSocket(head, context)
         case (ControlUpgrade.path[...], _):
             phase = .closed
             fail(
@@ -163,7 +167,7 @@ final class FrontHandler: ChannelDuplexHandler, RemovableChannelHandler {
             )
         case ("/derp", "derp"): acceptRelay(head, context)
         case ("/derp", "websocket") where WebSocketStream.isOffered(head.headers):
-            acceptWebSocket(head, context)
+            acceptRelayWebSocket(head, context)
         case ("/derp", _):
             phase = .closed
             fail(context, .upgradeRequired, "This is a DERP relay: it needs an upgrade to DERP.\n")
@@ -257,28 +261,53 @@ final class FrontHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func acceptControl(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         let text = head.headers.first(name: ControlUpgrade.handshakeHeader) ?? ""
+        guard let message = initiation(text, context) else { return }
+        let address = remoteAddress(head, context)
+        switchProtocols(context, [("Upgrade", ControlUpgrade.protocolName)])
+        leaveHTTP(context) { context in
+            try self.startControl(message, address, context.channel)
+        }
+    }
+
+    /// Nil when the text is none, and the client has been told.
+    private func initiation(_ text: String, _ context: ChannelHandlerContext) -> [UInt8]? {
         guard let message = Base64.decode(text), !message.isEmpty else {
             phase = .closed
             fail(context, .badRequest, "Missing or malformed handshake.\n")
+            return nil
+        }
+        return message
+    }
+
+    /// What is wrong with an initiation is said behind the upgrade, where clients look for it.
+    private func startControl(
+        _ message: [UInt8], _ address: IPAddress?, _ channel: any Channel,
+        wantsEarlyPayload: Bool = true
+    ) throws {
+        let opening: ControlOpening
+        do throws(ControlOpeningError) {
+            opening = try front.openControl(message)
+        } catch {
+            if let reply = error.reply {
+                channel.writeAndFlush(ByteBuffer(bytes: reply), promise: nil)
+            }
+            return channel.close(promise: nil)
+        }
+        opening.wantsEarlyPayload = wantsEarlyPayload
+        try front.startControl(opening, address, channel)
+    }
+
+    private func acceptControlWebSocket(
+        _ head: HTTPRequestHead, _ context: ChannelHandlerContext
+    ) {
+        let query = FormFields(urlEncoded: head.uri.drop { $0 != "?" }.dropFirst())
+        guard let message = initiation(query[ControlUpgrade.handshakeHeader], context) else {
             return
         }
         let address = remoteAddress(head, context)
-        let opening: ControlOpening
-        do {
-            opening = try front.openControl(message)
-        } catch {
-            switchProtocols(context, [("Upgrade", ControlUpgrade.protocolName)])
-            leaveHTTP(context) { context in
-                if let reply = error.reply {
-                    context.writeAndFlush(NIOAny(ByteBuffer(bytes: reply)), promise: nil)
-                }
-                context.close(promise: nil)
-            }
-            return
-        }
-        switchProtocols(context, [("Upgrade", ControlUpgrade.protocolName)])
-        leaveHTTP(context) { [front] context in
-            try front.startControl(opening, address, context.channel)
+        acceptWebSocket(head, ControlUpgrade.protocolName, context) { context in
+            try self.startControl(
+                message, address, context.channel, wantsEarlyPayload: false)
         }
     }
 
@@ -297,15 +326,28 @@ final class FrontHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    private func acceptWebSocket(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    private func acceptRelayWebSocket(
+        _ head: HTTPRequestHead, _ context: ChannelHandlerContext
+    ) {
         guard let relay = front.relay else {
             phase = .closed
             fail(context, .notFound, "This server runs no relay.\n")
             return
         }
         let address = remoteAddress(head, context)
+        acceptWebSocket(head, WebSocketStream.subprotocol, context) { context in
+            try relay.adopt(context.channel, address)
+        }
+    }
+
+    /// Lets `install` put something behind the WebSocket that speaks in bytes.
+    private func acceptWebSocket(
+        _ head: HTTPRequestHead, _ subprotocol: String, _ context: ChannelHandlerContext,
+        then install: @escaping (ChannelHandlerContext) throws -> Void
+    ) {
         phase = .upgrading
-        WebSocketStream.answer(head, context.channel).assumeIsolated().whenComplete { result in
+        let answer = WebSocketStream.answer(head, context.channel, subprotocol: subprotocol)
+        answer.assumeIsolated().whenComplete { result in
             guard case .upgrading = self.phase, case .success(let headers) = result else {
                 self.phase = .closed
                 self.fail(context, .badRequest, "This is no WebSocket handshake.\n")
@@ -314,7 +356,7 @@ final class FrontHandler: ChannelDuplexHandler, RemovableChannelHandler {
             self.switchProtocols(context, headers.map { ($0.name, $0.value) })
             self.leaveHTTP(context) { context in
                 try WebSocketStream.add(.server, to: context.pipeline.syncOperations)
-                try relay.adopt(context.channel, address)
+                try install(context)
             }
         }
     }

@@ -3,9 +3,9 @@ package import NIOCore
 package import NIOHTTP1
 package import NIOWebSocket
 
-/// The byte stream of DERP in binary messages of a WebSocket (RFC 6455), as clients have it in browsers
-/// and behind proxies that know of no other upgrade (data-protocol §4.1): frames of DERP may be split
-/// over messages anywhere.
+/// A byte stream in binary messages of a WebSocket (RFC 6455), as clients have it in browsers and behind
+/// proxies that know of no other upgrade: that of DERP (data-protocol §4.1), or of a control channel
+/// (control protocol §3.1). It may be split over messages anywhere.
 package final class WebSocketStream: ChannelDuplexHandler {
     package typealias InboundIn = WebSocketFrame
     package typealias InboundOut = ByteBuffer
@@ -42,13 +42,15 @@ package final class WebSocketStream: ChannelDuplexHandler {
     }
 
     /// Whether the request offers the subprotocol.
-    package static func isOffered(_ headers: HTTPHeaders) -> Bool {
+    package static func isOffered(
+        _ headers: HTTPHeaders, subprotocol: String = subprotocol
+    ) -> Bool {
         headers[canonicalForm: "sec-websocket-protocol"].contains { $0 == subprotocol }
     }
 
     /// The headers of the answer 101; fails when the request is no right one of RFC 6455.
     package static func answer(
-        _ request: HTTPRequestHead, _ channel: any Channel
+        _ request: HTTPRequestHead, _ channel: any Channel, subprotocol: String = subprotocol
     ) -> EventLoopFuture<HTTPHeaders> {
         let upgrader = NIOWebSocketServerUpgrader(
             shouldUpgrade: { channel, _ in
