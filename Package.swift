@@ -359,7 +359,8 @@ let package = Package(
             [
                 "NetTypes", "LinuxIO", "CryptoPrimitives", "ControlMessages", "Compression",
                 "Coordination", "WebAuthn", "SignIn", "OpenIDConnect", "OpenIDClient", "QRCode",
-                "WebForms", "ControlTransport", "DERP", "DERPClient", "MachineCertificates",
+                "WebForms", "SAML", "XMLSecurity", "ControlTransport", "DERP", "DERPClient",
+                "MachineCertificates",
                 "RelayServer", "STUNServer", "Certificates", "ServerStore",
                 "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2",
                 "NIOHPACK", "NIOSSL", "HTTPTypes", "AsyncHTTPClient", "Hummingbird", "Logging",
@@ -372,7 +373,7 @@ let package = Package(
                 "WireGuardMessages", "Netlink", "ControlMessages", "Noise", "WireGuard",
                 "PathEngine", "NetReport", "PacketFilter", "RelayCore", "PeerRelay", "Coordination",
                 "PortMapping", "PortMappingMessages", "Segmentation", "Certificates", "CBOR",
-                "WebAuthn",
+                "WebAuthn", "SignIn", "SAML", "XMLSecurity", "FakeIdentityProvider",
             ]),
         tests("FuzzTargets", ["NetTypes"]),
         tests(
@@ -386,6 +387,7 @@ let package = Package(
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
                 "WebAuthn", "SimulatedAuthenticator", "SignIn", "OpenIDConnect", "WebForms",
+                "SAML", "XMLSecurity", "FakeIdentityProvider",
                 "Certificates", "MachineCertificates", "ControlTransport", "ControlClient", "DERP",
                 "Noise", "NodeCore", "STUN", "ServerStore", "LinuxIO", "NIOCore",
                 "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOSSL", "HTTPTypes", "Logging",

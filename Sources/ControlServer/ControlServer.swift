@@ -7,6 +7,7 @@ package import NIOCore
 import NIOSSL
 package import NetTypes
 package import SignIn
+package import XMLSecurity
 
 /// The coordination server with its embedded relay and STUN, on one TCP port.
 package final class ControlServer: Sendable {
@@ -29,6 +30,8 @@ package final class ControlServer: Sendable {
         package var machineCertificates = MachineCertificateSettings()
         /// Who else may say who somebody is.
         package var providers: [ProviderConfiguration] = []
+        /// Signs requests to SAML providers that have no key of their own in the configuration.
+        package var samlIdentity: SigningIdentity?
         /// Shown at `/version`.
         package var version = "0"
 
@@ -90,7 +93,9 @@ package final class ControlServer: Sendable {
             owner: owner, hasher: hasher, storage: storage,
             serverURL: settings.coordination.serverURL,
             providers: try settings.providers.map { provider throws(ControlServerError) in
-                try provider.make(settings.coordination.serverURL, group: group, logger: logger)
+                try provider.make(
+                    settings.coordination.serverURL, samlIdentity: settings.samlIdentity,
+                    group: group, clock: ServerClock(), logger: logger)
             },
             hasLocalAccounts: settings.accounts.settings.hasLocalAccounts, logger: logger)
         let checker = try settings.machineCertificateChecker(logger: logger)

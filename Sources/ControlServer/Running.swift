@@ -101,6 +101,11 @@ extension ControlServer.Settings {
         certificate = configuration.tls
         machineCertificates = configuration.machineCertificates
         providers = configuration.providers
+        if providers.contains(where: \.needsSAMLIdentity) {
+            samlIdentity = try SAMLKeys.loadOrMake(
+                directory.file(SAMLKeys.fileName), host: configuration.serverHost,
+                at: ServerClock().now.wall)
+        }
         trustedProxies = configuration.trustedProxies
         if configuration.relay.isEnabled {
             let key = try KeyFile.loadOrCreate(

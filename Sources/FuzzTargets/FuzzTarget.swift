@@ -22,4 +22,4 @@ package struct FuzzTarget: Sendable {
 package let fuzzTargets: [FuzzTarget] =
     wireGuardFuzzTargets + pathFuzzTargets + relayFuzzTargets + coordinationFuzzTargets
     + controlFuzzTargets + networkFuzzTargets + portMappingFuzzTargets + segmentationFuzzTargets
-    + certificateFuzzTargets + passkeyFuzzTargets
+    + certificateFuzzTargets + passkeyFuzzTargets + samlFuzzTargets

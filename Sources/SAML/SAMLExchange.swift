@@ -23,10 +23,17 @@ package struct SAMLExchange: ~Copyable {
 
     /// What became of a response.
     package enum Receipt: Equatable, Sendable {
-        /// The browser that asked finds the outcome under this name.
-        case kept(AttemptID)
+        /// The browser that asked finds the outcome under this name: that somebody is proven, or a refusal.
+        case kept(AttemptID, SAMLRefusal?)
         /// Nobody here asked for it.
         case refused(SAMLRefusal)
+
+        package var refusal: SAMLRefusal? {
+            switch self {
+            case .kept(_, let refusal): refusal
+            case .refused(let refusal): refusal
+            }
+        }
     }
 
     package init(
@@ -81,7 +88,7 @@ package struct SAMLExchange: ~Copyable {
             outcome = .proven(found.person, for: request.value)
             return .kept(
                 outcomes.add(
-                    outcome, of: request.browser, at: now.monotonic, random: &random))
+                    outcome, of: request.browser, at: now.monotonic, random: &random), nil)
         } catch {
             return refused(error, text, now, random: &random)
         }
@@ -101,7 +108,8 @@ package struct SAMLExchange: ~Copyable {
         else { return .refused(refusal) }
         return .kept(
             outcomes.add(
-                .refused(refusal), of: request.browser, at: now.monotonic, random: &random))
+                .refused(refusal), of: request.browser, at: now.monotonic, random: &random),
+            refusal)
     }
 
     /// The browser comes for the outcome, once.

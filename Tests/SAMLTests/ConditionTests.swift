@@ -133,7 +133,7 @@ import XMLSecurity
         let test = try TestExchange()
         // The attacker asks, signs in, and makes the victim's browser post the response.
         let response = try test.provider.response(test.claim(by: 1))
-        guard case .kept(let id) = test.receive(response) else {
+        guard case .kept(let id, nil) = test.receive(response) else {
             Issue.record("the response is good")
             return
         }

@@ -66,7 +66,8 @@ import XMLSecurity
 
     @Test func `The browser that asked gets the outcome, once, and no other does`() throws {
         let test = try TestExchange()
-        guard case .kept(let id) = test.receive(try test.provider.response(test.claim())) else {
+        guard case .kept(let id, nil) = test.receive(try test.provider.response(test.claim()))
+        else {
             Issue.record("the response is good")
             return
         }

@@ -110,7 +110,7 @@ final class TestExchange {
     func outcome(_ response: String, for number: UInt8 = 1) -> SAMLExchange.Outcome {
         switch receive(response) {
         case .refused(let refusal): .refused(refusal)
-        case .kept(let id):
+        case .kept(let id, _):
             exchange.take(id, visitor(number), now) ?? .refused(.malformed("another browser's"))
         }
     }

@@ -1,6 +1,7 @@
 import Coordination
 import NetTypes
 package import OpenIDConnect
+package import SAML
 package import SignIn
 import TOMLKit
 
@@ -12,6 +13,7 @@ package struct ProviderConfiguration: Equatable, Sendable {
     package enum Method: Equatable, Sendable {
         case openID(OpenIDSettings)
         case oauth2(OAuth2Settings)
+        case saml(SAMLSettings)
     }
 
     package init(_ settings: ProviderSettings, _ method: Method) {
@@ -21,12 +23,13 @@ package struct ProviderConfiguration: Equatable, Sendable {
 
     /// The value of `type`, and the keys that go with it.
     private enum Kind: String, CaseIterable {
-        case oidc, oauth2
+        case oidc, oauth2, saml
 
         var keys: [String] {
             switch self {
             case .oidc: OpenIDSettings.configurationKeys
             case .oauth2: OAuth2Settings.configurationKeys
+            case .saml: SAMLSettings.configurationKeys
             }
         }
     }
@@ -72,6 +75,7 @@ package struct ProviderConfiguration: Equatable, Sendable {
         switch kind {
         case .oidc: method = .openID(try OpenIDSettings(reader))
         case .oauth2: method = .oauth2(try OAuth2Settings(reader))
+        case .saml: method = .saml(try SAMLSettings(reader))
         }
     }
 }

@@ -79,6 +79,18 @@ func pageSecurityPolicy(needsScript: Bool) -> String {
         + "form-action 'self'; frame-ancestors 'none'"
 }
 
+/// The same for a page whose one form goes to another site, and on from there to any over TLS: browsers ask
+/// the policy at each redirect of the form, too.
+func pageSecurityPolicy(formsTo url: String) -> String {
+    let scheme = url.hasPrefix("https://") ? "https://" : "http://"
+    let host = url.dropFirst(scheme.count).prefix { character in
+        character.isASCII
+            && (character.isLetter || character.isNumber || "-.:[]".contains(character))
+    }
+    return pageSecurityPolicy(needsScript: false).replacing(
+        "form-action 'self'", with: "form-action https: \(scheme)\(host)")
+}
+
 private let pageStyleHash: String = {
     let bytes = Array(pageStyle.utf8)
     return Base64.encode(SHA256.hash(bytes.span.bytes).array)

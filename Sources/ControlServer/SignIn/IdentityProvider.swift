@@ -22,12 +22,16 @@ protocol IdentityProvider: Sendable {
     /// A form from the provider's site, by a browser that is not known yet. Nil: none is expected.
     func receive(_ form: FormFields) async -> ReceivedForm?
 
+    /// What the provider has to know of this server, in XML: the page `/saml/NAME`.
+    func serviceMetadata() async -> String?
+
     /// What is wrong with its configuration or with the provider, for `skein-server doctor`.
     func diagnose() async -> [Finding]
 }
 
 extension IdentityProvider {
     func receive(_ form: FormFields) async -> ReceivedForm? { nil }
+    func serviceMetadata() async -> String? { nil }
 }
 
 /// The name of a form that was kept: hexadecimal digits.
@@ -38,6 +42,8 @@ struct ReceivedForm: Equatable, Sendable {
 enum ProviderStep: Sendable {
     /// To the provider, by an address that its configuration or discovery document gave.
     case leave(url: String)
+    /// To the provider by a form of one hidden field, which the person sends.
+    case post(url: String, field: String, value: String)
     case proven(ProvenIdentity, for: SignInPurpose)
     case failed(ProviderFailure)
 }

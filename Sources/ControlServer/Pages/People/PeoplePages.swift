@@ -38,6 +38,7 @@ struct PeoplePages: Sendable {
     func add(to router: Router<PageContext>) {
         addSignIn(to: router)
         addProviders(to: router)
+        addServiceMetadata(to: router)
         addDevice(to: router)
         addPasskeys(to: router)
         addAccount(to: router)
@@ -177,6 +178,8 @@ struct PeoplePages: Sendable {
         var cookies: [String] = []
         /// Whether the page has a form for passkeys.
         var needsScript = false
+        /// Where the page's form goes, if that is another site.
+        var formTarget: String?
 
         /// `path` is one of this server's.
         static func redirect(_ path: String, cookies: [String] = []) -> Page {
@@ -205,6 +208,9 @@ struct PeoplePages: Sendable {
             response = htmlResponse(
                 status: page.status, title: page.title, navigation: navigation,
                 body: page.body, needsScript: page.needsScript)
+            if let target = page.formTarget {
+                response.headers[.contentSecurityPolicy] = pageSecurityPolicy(formsTo: target)
+            }
         }
         for cookie in page.cookies {
             response.headers.append(HTTPField(name: .setCookie, value: cookie))

@@ -1,6 +1,8 @@
 import Coordination
+import HTTPTypes
 import Hummingbird
 import Logging
+import NIOCore
 import NetTypes
 import SignIn
 import WebForms
@@ -39,6 +41,21 @@ extension PeoplePages {
         }
     }
 
+    /// Beside the pages of people: no cookie, nothing about anybody.
+    func addServiceMetadata(to router: Router<PageContext>) {
+        router.get("/saml/:provider") { _, context in
+            guard let text = await provider(context)?.serviceMetadata() else {
+                return plainResponse(Self.notFound)
+            }
+            return Response(
+                status: .ok,
+                headers: [
+                    .contentType: "application/samlmetadata+xml", .cacheControl: "no-store",
+                    .xContentTypeOptions: "nosniff",
+                ], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+        }
+    }
+
     private func provider(_ context: PageContext) -> (any IdentityProvider)? {
         let name = context.parameters.get("provider") ?? ""
         return providers.first { $0.settings.name == name }
@@ -49,6 +66,17 @@ extension PeoplePages {
     ) async throws -> Page {
         switch step {
         case .leave(let url): return Page(status: .seeOther, location: url)
+        case .post(let url, let field, let value):
+            let label = provider.settings.label
+            return Page(
+                title: "Go on at \(label)",
+                body: """
+                    <form method="post" action="\(url)">
+                    <input type="hidden" name="\(field)" value="\(value)">
+                    <p>You are about to sign in at \(label).</p>
+                    <p><button autofocus>Continue</button></p>
+                    </form>
+                    """, formTarget: url)
         case .proven(let proven, let purpose):
             let step = try await owner.attend(by: guest.initiator) {
                 desk, coordinator, now, random in
