@@ -116,6 +116,13 @@ int clinux_tun_open(char name[16]) {
         return -error;
     }
     memcpy(name, request.ifr_name, IFNAMSIZ);
+    // Without it the queue is shorter, which is no reason to do without the interface.
+    request.ifr_qlen = CLINUX_TUN_QUEUE;
+    int helper = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (helper >= 0) {
+        ioctl(helper, SIOCSIFTXQLEN, &request);
+        close(helper);
+    }
     return descriptor;
 }
 

@@ -27,10 +27,9 @@ extension PacketLoop {
             takeHostPacket(slot, of: pools.host, &pools.outgoing)
             pools.host.remove(slot)
             if pools.outgoing.byteCount >= Self.flushByteCount { flush(&pools.outgoing) }
-            if budget <= nextLook || pools.waiting.isEmpty {
-                nextLook = budget - Self.flushByteCount
-                try takeInHostPackets(&pools)
-            }
+            guard budget <= nextLook else { continue }
+            nextLook = budget - Self.flushByteCount
+            try takeInHostPackets(&pools)
         }
         flush(&pools.outgoing)
     }

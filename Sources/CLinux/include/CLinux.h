@@ -37,7 +37,9 @@ ssize_t clinux_read(int descriptor, void *bytes, size_t count);
 ssize_t clinux_write(int descriptor, const void *bytes, size_t count);
 
 /// Opens a TUN interface, non-blocking, with a `struct virtio_net_hdr` before each packet. `name` (16
-/// bytes) is read as a wish and overwritten with what the kernel chose.
+/// bytes) is read as a wish and overwritten with what the kernel chose. The kernel keeps up to
+/// CLINUX_TUN_QUEUE packets for us: what a flood brings in the 10 ms that a busy machine may let us wait.
+#define CLINUX_TUN_QUEUE 4096
 int clinux_tun_open(char name[16]);
 /// What the kernel may hand over unfinished; fails as a whole where it does not know one of them.
 #define CLINUX_TUN_CHECKSUM 0x01u
