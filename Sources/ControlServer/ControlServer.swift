@@ -70,7 +70,7 @@ package final class ControlServer: Sendable {
     ) async throws(ControlServerError) {
         self.logger = logger
         certificate = try settings.certificate.map { files throws(ControlServerError) in
-            try Certificate(files)
+            try Certificate(files, relayKey: settings.relay?.key.publicKey)
         }
         let link = RelayLink()
         do {

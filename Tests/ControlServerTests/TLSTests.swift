@@ -1,6 +1,9 @@
 import ControlClient
 import ControlMessages
 import Foundation
+import NIOCore
+import NIOPosix
+import NIOSSL
 import NetTypes
 import Testing
 
@@ -31,6 +34,47 @@ import Testing
             #expect(reply.error == "" || host == "127.0.0.1")
             await node.client.close()
         }
+        await test.stop()
+    }
+
+    /// The certificates that the server shows in TLS, in DER.
+    private func chain(port: Int) async throws -> [[UInt8]] {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.applicationProtocols = ["http/1.1"]
+        let context = try NIOSSLContext(configuration: configuration)
+        let shown = MultiThreadedEventLoopGroup.singleton.next().makePromise(of: [[UInt8]].self)
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connect(host: "127.0.0.1", port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let handler = try NIOSSLClientHandler(
+                        context: context, serverHostname: "localhost",
+                        customVerificationCallback: { certificates, verdict in
+                            shown.completeWith(
+                                Result { try certificates.map { try $0.toDERBytes() } })
+                            verdict.succeed(.certificateVerified)
+                        })
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                    return channel
+                }
+            }
+        let chain = try await shown.futureResult.get()
+        try await channel.close()
+        return chain
+    }
+
+    @Test("The relay's key is in the chain, for clients that log in with their first bytes")
+    func metaCertificate() async throws {
+        let test = try await server("server.pem")
+        let key = try #require(test.relayKey)
+        let chain = try await chain(port: test.server.port)
+        let meta = try #require(chain.last)
+        let name = Array("derpkey\(Hexadecimal.encode(key.bytes.array))".utf8)
+        #expect(chain.count >= 2)
+        #expect(meta.indices.contains { meta[$0...].starts(with: name) })
+        // Version 3, and the protocol's version as serial number.
+        #expect(meta.indices.contains { meta[$0...].starts(with: [0xA0, 3, 2, 1, 2, 2, 1, 2]) })
+        // Ed25519 (RFC 8410 §3).
+        #expect(meta.indices.contains { meta[$0...].starts(with: [6, 3, 0x2B, 0x65, 0x70]) })
         await test.stop()
     }
 

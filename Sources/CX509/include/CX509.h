@@ -138,4 +138,11 @@ const uint8_t *cx509_identity_chain(const cx509_identity *identity, size_t *coun
 size_t cx509_identity_sign(const cx509_identity *identity, const uint8_t *message, size_t count,
                            uint8_t signature[CX509_MAX_SIGNATURE_BYTES]);
 
+// MARK: Making
+
+/// A self-signed certificate in DER with a new Ed25519 key that is forgotten at once; times in seconds since 1970.
+/// The number of bytes, or 0.
+size_t cx509_self_signed(const char *common_name, int64_t serial, int64_t not_before, int64_t not_after,
+                         uint8_t *der, size_t capacity);
+
 #endif

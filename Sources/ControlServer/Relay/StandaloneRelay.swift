@@ -1,4 +1,5 @@
 import ControlTransport
+import CryptoPrimitives
 import DERP
 import Hummingbird
 import LinuxIO
@@ -29,7 +30,7 @@ package final class StandaloneRelay: ServiceLifecycle.Service {
     ) async throws(ControlServerError) {
         self.logger = logger
         certificate = try configuration.tls.map { files throws(ControlServerError) in
-            try Certificate(files)
+            try Certificate(files, relayKey: settings.key.publicKey)
         }
         question = try configuration.relay.verifyClients.map { url throws(ControlServerError) in
             try AdmissionQuestion(
