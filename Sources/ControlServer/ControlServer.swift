@@ -51,6 +51,7 @@ package final class ControlServer: Sendable {
     private let halfOpen: HalfOpenConnections
     private let relay: EmbeddedRelay?
     private let hasher: PasswordHasher
+    private let checker: MachineCertificateChecker?
     private let certificate: Certificate?
     private let logger: Logger
 
@@ -99,6 +100,7 @@ package final class ControlServer: Sendable {
             },
             hasLocalAccounts: settings.accounts.settings.hasLocalAccounts, logger: logger)
         let checker = try settings.machineCertificateChecker(logger: logger)
+        self.checker = checker
         var service = MachineService(owner: owner, timing: timing, logger: logger)
         service.certificates = checker
         var front = Self.front(settings, owner, people, halfOpen, relay, logger, service)
@@ -140,6 +142,11 @@ package final class ControlServer: Sendable {
     /// Connections that have not asked for anything yet, and all.
     package var connectionCounts: (halfOpen: Int, all: Int) {
         (halfOpen.count, listener.open.count)
+    }
+
+    /// Nil where machine certificates are off.
+    var revocationSweep: RevocationSweep? {
+        checker.map { RevocationSweep(owner: owner, checker: $0, logger: logger) }
     }
 
     /// Reads the certificate again, for connections from now on. The old one stays when the new

@@ -70,7 +70,7 @@ extension ControlServer {
             services: [
                 server, CertificateReloading(reload: server.reloadCertificate, logger: logger),
                 MemoryReleasing(),
-            ] + services,
+            ] + [server.revocationSweep].compactMap { $0 } + services,
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(10)
         try await ServiceGroup(configuration: configuration).run()

@@ -24,6 +24,8 @@ package struct CoordinationSettings: Sendable {
     package var pendingLoginLifetime: Nanoseconds = .minutes(15)
     package var pendingLoginCapacity = 1024
     package var derpMap: DERPMap
+    /// Whether a new node waits until somebody approves it.
+    package var requiresApproval = false
     package var machineCertificates = MachineCertificateMode.off
     /// Whether there is a rule by which certificates name users. Where they are required, a node then
     /// belongs to the user whom its certificate names, or has tags.

@@ -17,6 +17,8 @@ package struct Coordinator: ~Copyable {
     var presence: PresenceTable
     /// Nodes whose expiry was told to their peers.
     var announcedExpiries: Set<NodeID> = []
+    /// What was logged last of machines whose certificates were refused.
+    var certificateRefusals = CertificateRefusals()
     /// No later than the next expiry; nil when no node expires.
     var nextExpiry: Timestamp?
     /// The wall clock when expiries were last looked at. An earlier reading means that the clock
@@ -67,8 +69,9 @@ package struct Coordinator: ~Copyable {
                 let old = state.users[record.id]
                 state.apply(change)
                 if let old, old != record { events.append(.userChanged(record.id)) }
-            case .userRemoved, .preAuthKey, .preAuthKeyRemoved, .account, .accountRemoved,
-                .session, .sessionRemoved, .audit:
+            case .userRemoved, .preAuthKey, .preAuthKeyRemoved, .client, .clientRemoved, .account,
+                .accountRemoved,
+                .session, .sessionRemoved, .group, .groupRemoved, .audit, .auditPruned:
                 state.apply(change)
             }
         }

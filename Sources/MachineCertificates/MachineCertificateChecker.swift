@@ -18,6 +18,7 @@ package final class MachineCertificateChecker: Sendable {
     private struct Current {
         var trust: Trust
         var stamp: TrustFiles.Stamp
+        var version = 0
     }
 
     /// Reads all files.
@@ -110,7 +111,28 @@ package final class MachineCertificateChecker: Sendable {
         return MachineCertificate(
             subject: leaf.subject, keyHash: leaf.keyHash, serialHash: leaf.serialHash,
             notAfter: leaf.notAfter, signedAt: signature.timestamp,
-            owner: settings.owner?.owner(in: chain))
+            owner: settings.owner?.owner(in: chain), chain: signature.certificates)
+    }
+
+    /// Whether the certificate of a node that is in was taken back since.
+    package func isRevoked(_ certificate: MachineCertificate, at now: Timestamp) -> Bool {
+        if upToDate().blockedKeys.contains(certificate.keyHash) { return true }
+        // One that is expired or cannot be read any more is refused when the node next brings in a key.
+        guard let chain = try? unsafe CertificateChain(der: certificate.chain.span.bytes) else {
+            return false
+        }
+        do throws(Refusal) {
+            try checkTrust(chain, now)
+            return false
+        } catch {
+            return error.isRevoked
+        }
+    }
+
+    /// A number that changes when the files do, which are looked at.
+    package var version: Int {
+        _ = upToDate()
+        return current.withLock { $0.version }
     }
 
     private func checkTrust(_ chain: CertificateChain, _ now: Timestamp) throws(Refusal) {
@@ -133,6 +155,7 @@ package final class MachineCertificateChecker: Sendable {
             current.stamp = stamp
             do throws(MachineCertificateFileError) {
                 current.trust = try files.read()
+                current.version += 1
                 logger.info("files of machine certificates read again")
             } catch {
                 logger.error("keeping the old files of machine certificates: \(error)")

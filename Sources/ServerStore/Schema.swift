@@ -4,6 +4,12 @@ import GRDB
 ///
 /// Columns beside `record` (JSON) are there for constraints and for people who look.
 enum Schema {
+    /// Lifted for a moment where an administrator prunes the log.
+    static let auditLogIsNotShortened = """
+        CREATE TRIGGER audit_log_is_not_shortened BEFORE DELETE ON audit_log
+            BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END
+        """
+
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 users, keys, nodes, log") { database in
@@ -41,8 +47,23 @@ enum Schema {
                     ) STRICT;
                     CREATE TRIGGER audit_log_is_not_changed BEFORE UPDATE ON audit_log
                         BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
-                    CREATE TRIGGER audit_log_is_not_shortened BEFORE DELETE ON audit_log
-                        BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+                    \(auditLogIsNotShortened);
+                    """)
+        }
+        migrator.registerMigration("3 clients") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE clients (
+                        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, record TEXT NOT NULL
+                    ) STRICT;
+                    INSERT INTO counters (name, value) VALUES ('client', 0);
+                    """)
+        }
+        migrator.registerMigration("4 groups") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE groups (name TEXT PRIMARY KEY, record TEXT NOT NULL)
+                        STRICT, WITHOUT ROWID;
                     """)
         }
         return migrator

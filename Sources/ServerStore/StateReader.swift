@@ -13,10 +13,17 @@ struct StateReader {
         highest.user = try counter("user")
         highest.preAuthKey = try counter("pre_auth_key")
         highest.node = try counter("node")
+        highest.client = try counter("client")
         var state = CoordinationState(highest: highest)
         for record in try records("users", as: UserRecord.self) { state.apply(.user(record)) }
         for record in try records("pre_auth_keys", as: PreAuthKeyRecord.self) {
             state.apply(.preAuthKey(record))
+        }
+        for record in try records("clients", as: ClientRecord.self) {
+            state.apply(.client(record))
+        }
+        for record in try records("groups", by: "name", as: GroupRecord.self) {
+            state.apply(.group(record))
         }
         for record in try records("accounts", by: "user", as: AccountRecord.self) {
             state.apply(.account(record))

@@ -44,6 +44,15 @@ struct StateWriter {
             try raise("pre_auth_key", to: record.id.value)
         case .preAuthKeyRemoved(let id):
             try run("DELETE FROM pre_auth_keys WHERE id = ?", [id.value])
+        case .client(let record):
+            try run(
+                """
+                INSERT INTO clients (id, name, record) VALUES (?, ?, ?)
+                ON CONFLICT (id) DO UPDATE SET record = excluded.record
+                """, [record.number.value, record.name, text(record)])
+            try raise("client", to: record.number.value)
+        case .clientRemoved(let number):
+            try run("DELETE FROM clients WHERE id = ?", [number.value])
         case .node(let record):
             try run(
                 """
@@ -58,7 +67,8 @@ struct StateWriter {
                 ])
             try raise("node", to: record.id.value)
         case .nodeRemoved(let id): try run("DELETE FROM nodes WHERE id = ?", [id.value])
-        case .account, .accountRemoved, .session, .sessionRemoved, .audit:
+        case .account, .accountRemoved, .session, .sessionRemoved, .group, .groupRemoved, .audit,
+            .auditPruned:
             try writeAccounts(change)
         }
     }
@@ -80,10 +90,29 @@ struct StateWriter {
                 ON CONFLICT (id) DO UPDATE SET record = excluded.record
                 """, [record.id.text, record.user.value, text(record)])
         case .sessionRemoved(let id): try run("DELETE FROM sessions WHERE id = ?", [id.text])
+        case .group(let record):
+            try run(
+                """
+                INSERT INTO groups (name, record) VALUES (?, ?)
+                ON CONFLICT (name) DO UPDATE SET record = excluded.record
+                """, [record.name, text(record)])
+        case .groupRemoved(let name): try run("DELETE FROM groups WHERE name = ?", [name])
         case .audit(let entry):
             try run("INSERT INTO audit_log (entry) VALUES (?)", [text(entry)])
+        case .auditPruned(let time): try pruneAudit(before: time)
         default: preconditionFailure("other changes have other tables")
         }
+    }
+
+    /// Only from its beginning: what stays has no gaps.
+    private func pruneAudit(before time: Timestamp) throws {
+        let kept = try Int64.fetchOne(
+            database,
+            sql: "SELECT min(position) FROM audit_log WHERE entry ->> 'time' >= ?",
+            arguments: [time.description])
+        try database.execute(sql: "DROP TRIGGER audit_log_is_not_shortened")
+        try run("DELETE FROM audit_log WHERE position < ?", [kept ?? .max])
+        try database.execute(sql: Schema.auditLogIsNotShortened)
     }
 
     private func increment(_ counter: String) throws -> Int64 {

@@ -21,6 +21,7 @@ package struct SignInDesk: ~Copyable {
     var attempts: AttemptTable<SignInAttempt>
     var throttle = Throttle()
     var challenges: PasskeyChallenges
+    var tokens = AccessTokens(lifetime: .minutes(60))
     /// When expired sessions are next looked for.
     private var nextSweep: MonotonicInstant
 

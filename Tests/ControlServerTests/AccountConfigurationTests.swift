@@ -1,4 +1,5 @@
 import ControlServer
+import CryptoPrimitives
 import NetTypes
 import SignIn
 import Testing
@@ -15,10 +16,12 @@ import Testing
             session_lifetime = "1d"
             minimum_password_length = 16
             passkeys = false
+            password_passes = 5
             """
         let configuration = try ServerConfiguration(toml: text, file: "c.toml")
         let signIn = configuration.signIn
         #expect(!configuration.hasPasskeys)
+        #expect(signIn.passwordCost.passes == 5)
         #expect(!signIn.hasLocalAccounts && signIn.requiresSecondFactor)
         #expect(signIn.issuer == "My net" && signIn.minimumPasswordLength == 16)
         #expect(signIn.sessionIdle == .minutes(30) && signIn.sessionLifetime == .minutes(1440))
@@ -28,7 +31,7 @@ import Testing
         "What makes no sense is refused with its line",
         arguments: [
             "second_factor = \"yes\"", "issuer = \"a:b\"", "session_idle = \"5s\"",
-            "minimum_password_length = 4", "local = \"yes\"", "password = \"x\"",
+            "minimum_password_length = 4", "password_passes = 0", "local = \"yes\"", "password = \"x\"",
         ])
     func refused(line: String) {
         let error = #expect(throws: ConfigurationError.self) {

@@ -91,6 +91,57 @@ struct MachineCertificateTests {
         await test.stop()
     }
 
+    @Test("A node whose certificate is revoked is thrown out, and the log says so once")
+    func revoked() async throws {
+        let list = FileManager.default.temporaryDirectory.appending(
+            path: "blocked-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: list) }
+        try "# none\n".write(to: list, atomically: true, encoding: .utf8)
+        let test = try await TestServer {
+            $0.machineCertificates.mode = .sufficient
+            $0.machineCertificates.authorities = ["\(Self.fixtures)/root.pem"]
+            $0.machineCertificates.owner = OwnerRule(field: .organizationalUnit)
+            $0.machineCertificates.blockedKeysFile = list.path
+            $0.coordination.machineCertificates = .sufficient
+        }
+        _ = try await test.authKey(user: "alice")
+        let node = try TestNode("laptop", port: test.server.port)
+        let joined = try await node.client.register(signed(node.registration(), by: node))
+        #expect(joined.isMachineAuthorized)
+        let sweep = try #require(test.server.revocationSweep)
+        await sweep.sweep()
+        func found() async -> (isExpired: Bool, key: String) {
+            await test.server.owner.read { coordinator, now in
+                let node = coordinator.state.sortedNodes[0]
+                return (
+                    node.isExpired(at: now.wall),
+                    Hexadecimal.encode(node.certificate?.keyHash.array ?? [])
+                )
+            }
+        }
+        let before = await found()
+        #expect(!before.isExpired)
+        try "\(before.key)\n".write(to: list, atomically: true, encoding: .utf8)
+        await sweep.sweep()
+        #expect(await found().isExpired)
+        for _ in 0..<3 {
+            let again = try await node.client.register(signed(node.registration(), by: node))
+            #expect(again.isNodeKeyExpired || !again.error.isEmpty)
+        }
+        let stranger = try TestNode("other", port: test.server.port)
+        for _ in 0..<3 {
+            let refused = try await stranger.client.register(
+                signed(stranger.registration(), by: stranger))
+            #expect(refused.error.contains("its key is blocked"))
+        }
+        let entries = test.store.audit.filter { $0.action == .certificateRefused }
+        #expect(entries.map(\.initiator.kind) == [.server, .node])
+        #expect(entries.allSatisfy { $0.isRefused })
+        await node.client.close()
+        await stranger.client.close()
+        await test.stop()
+    }
+
     @Test("A server does not start with files it cannot use")
     func badFiles() async throws {
         await #expect(

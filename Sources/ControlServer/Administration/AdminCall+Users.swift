@@ -68,6 +68,11 @@ extension AdminCall {
                 provider: try text("provider"), subject: try text("subject"))
             let decision = try coordinator.linkUser(name: name, with: identity)
             (changed, changes) = (decision.reply, decision.changes)
+        case "unlink":
+            let identity = UserIdentity(
+                provider: try text("provider"), subject: try text("subject"))
+            let decision = try coordinator.unlinkUser(name: name, from: identity)
+            (changed, changes) = (decision.reply, decision.changes)
         case "password":
             guard let hash = try passwordHash() else {
                 throw Failure(status: 400, text: "the request needs 'passwordHash'")

@@ -30,6 +30,9 @@ struct AdminCall {
             case "user": return try user(arguments, &coordinator, &random)
             case "session": return try session(arguments, &coordinator)
             case "preauthkey": return try preAuthKey(arguments, &coordinator, &random)
+            case "group": return try group(arguments, &coordinator)
+            case "audit": return try pruneAudit(arguments)
+            case "client": return try client(arguments, &coordinator, &random)
             case "node": return try node(arguments, &coordinator)
             case "auth": return try login(arguments, &coordinator)
             default: throw Failure(status: 404, text: "there is no such call")
@@ -56,6 +59,7 @@ struct AdminCall {
             var options = Coordinator.PreAuthKeyOptions()
             options.isReusable = try request.body.read("reusable", or: false)
             options.isEphemeral = try request.body.read("ephemeral", or: false)
+            options.isPreApproved = try request.body.read("preApproved", or: false)
             options.tags = try request.body.read("aclTags", or: [])
             options.expiry = try request.body.optional("expiration")
             let decision = try coordinator.createPreAuthKey(
@@ -83,6 +87,7 @@ struct AdminCall {
             return list("nodes", nodes)
         case ("GET", 1, _): decision = Decision(try coordinator.node(arguments[0]))
         case ("DELETE", 1, _): decision = try coordinator.deleteNode(arguments[0])
+        case ("POST", 2, "approve"): decision = try coordinator.approveNode(arguments[0])
         case ("POST", 2, "expire"):
             if try request.body.read("disableExpiry", or: false) {
                 decision = try coordinator.disableExpiry(ofNode: arguments[0])

@@ -72,19 +72,43 @@ enum AdminView {
             view.add("prefix", .string(key.prefix))
             view.add("user", .string(user?.name ?? ""))
             view.add("reusable", .bool(key.isReusable))
+            view.add("preApproved", .bool(key.isPreApproved))
             view.add("ephemeral", .bool(key.isEphemeral))
             view.add("used", .bool(key.used != nil))
             view.add("revoked", .bool(key.isRevoked))
             view.add("aclTags", .array(key.tags.map { .string($0) }))
             view.add("createdAt", key.created)
             view.add("expiration", key.expiry)
-            view.add("usable", .bool(isUsable(key, at: now)))
+            view.add("usable", .bool(key.isUsable(at: now)))
         }
     }
 
-    private static func isUsable(_ key: PreAuthKeyRecord, at now: Timestamp) -> Bool {
-        !key.isRevoked && (key.isReusable || key.used == nil)
-            && (key.expiry.map { $0 > now } ?? true)
+    static func group(_ group: GroupRecord, members: [String]) -> JSON {
+        object { view in
+            view.add("name", .string(group.name))
+            view.add("members", .array(members.map { .string($0) }))
+            view.add("createdAt", group.created)
+        }
+    }
+
+    static func client(
+        _ client: ClientRecord, user: UserRecord?, keys: Int, at now: Timestamp, secret: String?
+    ) -> JSON {
+        object { view in
+            view.add("id", .string(client.name))
+            if let secret { view.add("secret", .string(secret)) }
+            view.add("user", .string(user?.name ?? ""))
+            view.add("purpose", .string(client.purpose))
+            view.add("scopes", .array(client.scopes.map { .string($0.rawValue) }))
+            view.add("tags", .array(client.tags.map { .string($0) }))
+            view.add("keys", .integer(keys))
+            view.add("createdAt", client.created)
+            view.add("lastUsed", client.lastUsed)
+            view.add("expiration", client.expiry)
+            let state =
+                client.isRevoked ? "revoked" : client.isLive(at: now) ? "good" : "expired"
+            view.add("state", .string(state))
+        }
     }
 
     static func node(
@@ -103,6 +127,7 @@ enum AdminView {
             view.add("lastSeen", node.lastSeen)
             view.add("createdAt", node.created)
             view.add("expiry", node.expiry)
+            view.add("awaitsApproval", .bool(node.awaitsApproval))
             view.add("expired", .bool(node.isExpired(at: now)))
             view.add("ephemeral", .bool(node.isEphemeral))
             view.add("machineKey", .string(node.machineKey.description))

@@ -1,3 +1,4 @@
+import CryptoPrimitives
 import NetTypes
 import SignIn
 
@@ -21,6 +22,10 @@ extension ServerConfiguration {
         }
         if let length = try reader.integer("accounts.minimum_password_length", in: 8...128) {
             signIn.minimumPasswordLength = length
+        }
+        if let passes = try reader.integer("accounts.password_passes", in: 1...100) {
+            signIn.passwordCost = .init(
+                passes: UInt64(passes), memory: signIn.passwordCost.memory)
         }
         if let idle = try duration("accounts.session_idle", reader) { signIn.sessionIdle = idle }
         if let lifetime = try duration("accounts.session_lifetime", reader) {

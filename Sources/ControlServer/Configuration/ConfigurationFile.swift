@@ -101,6 +101,7 @@ extension ServerConfiguration {
         keyLifetimes = try reader.durations("node.key_expiry_of") { name in
             name.hasPrefix("tag:") ? Coordinator.isTag(name) : !name.isEmpty
         }
+        if let isOn = try reader.bool("node.approval") { requiresApproval = isOn }
         if let timeout = try reader.duration("node.ephemeral_timeout") {
             guard timeout >= .minutes(1) else {
                 throw reader.error(
@@ -148,12 +149,12 @@ struct ConfigurationReader {
             "mesh_key_file", "mesh_with", "trust_file", "verify_clients", "verify_fail_open",
             "regions", "map_file",
         ],
-        "node": ["key_expiry", "key_expiry_of", "ephemeral_timeout"],
+        "node": ["key_expiry", "key_expiry_of", "ephemeral_timeout", "approval"],
         "dns": ["base_domain"],
         "addresses": ["ipv4", "ipv6"],
         "accounts": [
             "local", "second_factor", "issuer", "session_idle", "session_lifetime",
-            "minimum_password_length", "passkeys",
+            "minimum_password_length", "passkeys", "password_passes",
         ],
         "machine_certificates": MachineCertificateSettings.configurationKeys,
     ]

@@ -21,6 +21,8 @@ package struct ServerConfiguration: Sendable {
     /// The same for the nodes of a user or with a tag; zero for ever.
     package var keyLifetimes: [String: Nanoseconds] = [:]
     package var ephemeralTimeout = Nanoseconds.minutes(30)
+    /// Whether a new node waits until somebody approves it.
+    package var requiresApproval = false
     /// Nodes are called `name.baseDomain`.
     package var baseDomain = "skein.internal"
     package var ipv4Range: IPPrefix? = .tunnelIPv4
@@ -115,6 +117,7 @@ package struct ServerConfiguration: Sendable {
         settings.keyLifetime = keyLifetime
         settings.keyLifetimes = keyLifetimes
         settings.ephemeralTimeout = ephemeralTimeout
+        settings.requiresApproval = requiresApproval
         settings.machineCertificates = machineCertificates.mode
         settings.machineCertificatesNameOwners = machineCertificates.owner != nil
         return settings

@@ -22,6 +22,7 @@ func makePages(_ source: PageSource, _ people: PeoplePages) -> Router<PageContex
     let router = Router(context: PageContext.self, options: [.autoGenerateHeadEndpoints])
     addMachinePages(router, source)
     addRelayPages(router)
+    ClientAPI(owner: people.owner).add(to: router)
     addPeoplePages(router, source, people)
     return router
 }

@@ -12,6 +12,14 @@ package enum AdministrationRefusal: Error, Equatable {
     case invalidNodeName(String)
     case nodeNameTaken(String)
     case unknownKey(String)
+    case unknownClient(String)
+    case invalidGroupName(String)
+    case groupExists(String)
+    case unknownGroup(String)
+    case notInGroup(String, group: String)
+    case unknownIdentity(String)
+    case tooYoung
+    case unknownScope(String)
     case invalidTag(String)
     case invalidRelayUser(String)
     case expiryInThePast
@@ -43,6 +51,21 @@ package enum AdministrationRefusal: Error, Equatable {
         case .nodeNameTaken(let name): "another node is called '\(name)' already"
         case .unknownKey(let text):
             "there is no pre-auth key '\(text)': see 'skein-server preauthkeys list'"
+        case .invalidGroupName(let name):
+            "'\(name)' is no name of a group: 1 to 64 letters, digits, '.', '-', '_', '+' or '@', "
+                + "starting with a letter or digit"
+        case .groupExists(let name): "there is a group '\(name)' already"
+        case .unknownGroup(let name):
+            "there is no group '\(name)': see 'skein-server groups list'"
+        case .notInGroup(let user, let group): "'\(user)' is not in the group '\(group)'"
+        case .unknownIdentity(let name):
+            "'\(name)' is not linked with that: see 'skein-server users list --output json'"
+        case .tooYoung: "entries of the last seven days stay"
+        case .unknownClient(let text):
+            "there is no client '\(text)': see 'skein-server clients list'"
+        case .unknownScope(let text):
+            "there is no scope '\(text)': there are "
+                + ClientRecord.Scope.allCases.map(\.rawValue).joined(separator: ", ")
         case .invalidTag(let tag):
             "'\(tag)' is no tag: 'tag:' and a letter, then letters, digits or '-'"
         case .invalidRelayUser(let text):
@@ -73,6 +96,9 @@ extension Coordinator {
     package struct PreAuthKeyOptions: Sendable {
         package var isReusable = false
         package var isEphemeral = false
+        package var isPreApproved = false
+        /// The client that asks for it.
+        package var client: ClientNumber?
         package var tags: [String] = []
         /// Nil: it does not expire.
         package var expiry: Timestamp?
@@ -105,6 +131,8 @@ extension Coordinator {
             hash: PreAuthKeyRecord.hash(of: text), user: user.id, created: now)
         key.isReusable = options.isReusable
         key.isEphemeral = options.isEphemeral
+        key.isPreApproved = options.isPreApproved
+        key.client = options.client
         key.tags = options.tags.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
         key.expiry = options.expiry
         return Decision((key, text), changes: [.preAuthKey(key)])
@@ -135,6 +163,17 @@ extension Coordinator {
     }
 
     // MARK: Nodes
+
+    /// Lets a node that waits take part.
+    package func approveNode(
+        _ text: String
+    ) throws(AdministrationRefusal) -> Decision<NodeRecord> {
+        var node = try node(text)
+        guard node.awaitsApproval else { return Decision(node) }
+        try requireActiveOwner(of: node)
+        node.awaitsApproval = false
+        return Decision(node, changes: [.node(node)])
+    }
 
     /// A node by ID, name or address.
     package func node(_ text: String) throws(AdministrationRefusal) -> NodeRecord {
@@ -222,7 +261,9 @@ extension Coordinator {
             machineKey: login.machineKey, nodeKey: login.nodeKey, hostinfo: login.hostinfo,
             capabilityVersion: login.capabilityVersion, user: user.id, tags: [],
             isEphemeral: login.isEphemeral, requestedExpiry: login.requestedExpiry,
-            registration: method, preAuthKey: nil, certificate: login.certificate)
+            registration: method, preAuthKey: nil,
+            isApproved: method == .approval || user.role.managesDevices,
+            certificate: login.certificate)
         do {
             let (changes, node) = try admit(admission, at: now)
             return Decision(node, changes: changes)

@@ -23,6 +23,15 @@ extension Coordinator {
         try requireOtherOwner(than: user)
         let keys = state.sortedPreAuthKeys.filter { $0.user == user.id }
         var changes: [Change] = keys.map { .preAuthKeyRemoved($0.id) }
+        changes += state.groups.values.filter { $0.members.contains(user.id) }
+            .sorted { $0.name < $1.name }.map { group in
+                var group = group
+                group.members.removeAll { $0 == user.id }
+                return .group(group)
+            }
+        changes += state.sortedClients.filter { $0.user == user.id }.map {
+            .clientRemoved($0.number)
+        }
         changes += state.sessions(of: user.id).map { .sessionRemoved($0.id) }
         if state.accounts[user.id] != nil { changes.append(.accountRemoved(user.id)) }
         return Decision(user, changes: changes + [.userRemoved(user.id)])
@@ -81,6 +90,18 @@ extension Coordinator {
         }
         user.identities.append(identity)
         return Decision(user, changes: [.user(user)])
+    }
+
+    /// Takes back what `linkUser` did. Sessions that began with it end.
+    package func unlinkUser(
+        name: String, from identity: UserIdentity
+    ) throws(AdministrationRefusal) -> Decision<UserRecord> {
+        var user = try user(named: name)
+        guard user.identities.contains(identity) else { throw .unknownIdentity(name) }
+        user.identities.removeAll { $0 == identity }
+        let endings = state.sessions(of: user.id).filter { $0.provider == identity.provider }
+        return Decision(
+            user, changes: [.user(user)] + endings.map { .sessionRemoved($0.id) })
     }
 
     package func user(named name: String) throws(AdministrationRefusal) -> UserRecord {

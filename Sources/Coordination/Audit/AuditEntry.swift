@@ -8,6 +8,8 @@ package struct Initiator: Equatable, Sendable {
         case user
         /// A machine that speaks to the server.
         case node
+        /// A program with a token.
+        case client
         /// Somebody with a shell on the server.
         case commandLine = "command line"
         /// The server itself, because something fell due.
@@ -73,6 +75,13 @@ extension AuditEntry.Action {
     package static let userSuspended = Self("user.suspend")
     package static let userResumed = Self("user.resume")
     package static let roleChanged = Self("user.role")
+    package static let identityUnlinked = Self("user.unlink")
+    package static let groupCreated = Self("group.create")
+    package static let groupRemoved = Self("group.remove")
+    package static let groupMemberAdded = Self("group.add")
+    package static let groupMemberRemoved = Self("group.take-out")
+    package static let auditPruned = Self("audit.prune")
+    package static let certificateRefused = Self("certificate.refuse")
     package static let identityLinked = Self("user.link")
     package static let passwordChanged = Self("password.change")
     package static let passwordRemoved = Self("password.remove")
@@ -85,7 +94,12 @@ extension AuditEntry.Action {
     package static let keyCreated = Self("preauthkey.create")
     package static let keyRevoked = Self("preauthkey.revoke")
     package static let keyRemoved = Self("preauthkey.remove")
+    package static let clientCreated = Self("client.create")
+    package static let clientRevoked = Self("client.revoke")
+    package static let clientRemoved = Self("client.remove")
+    package static let clientToken = Self("client.token")
     package static let nodeJoined = Self("node.join")
+    package static let nodeApproved = Self("node.approve")
     package static let nodeRemoved = Self("node.remove")
     package static let nodeRenamed = Self("node.rename")
     package static let nodeOwnerChanged = Self("node.owner")

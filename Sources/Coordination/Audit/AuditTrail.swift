@@ -1,3 +1,4 @@
+import ControlMessages
 package import NetTypes
 
 extension CoordinationState {
@@ -23,8 +24,14 @@ extension CoordinationState {
             case .preAuthKey(let record): audit(record, add)
             case .preAuthKeyRemoved(let id):
                 if let key = preAuthKeys[id] { add(.keyRemoved, "key \(key.prefix)") }
+            case .client(let record): audit(record, add)
+            case .clientRemoved(let number):
+                if let client = clients[number] { add(.clientRemoved, "client \(client.name)") }
             case .account(let record): audit(record, among: changes, add)
             // The session's beginning and end are told by whoever decides them: only they know why.
+            case .group(let record): audit(record, add)
+            case .groupRemoved(let name): add(.groupRemoved, "group \(name)")
+            case .auditPruned(let time): add(.auditPruned, "audit log", "before \(time)")
             case .accountRemoved, .session, .sessionRemoved, .audit: break
             }
         }
@@ -43,9 +50,11 @@ extension CoordinationState {
         guard let old = nodes[record.id] else {
             var how = record.registration.rawValue
             if let key = record.preAuthKey.flatMap({ preAuthKeys[$0] }) { how += " \(key.prefix)" }
+            if record.awaitsApproval { how += ", waits for approval" }
             add(.nodeJoined, label, "\(owner), by \(how)")
             return
         }
+        if old.awaitsApproval, !record.awaitsApproval { add(.nodeApproved, label, owner) }
         if old.name != record.name { add(.nodeRenamed, label, "was \(old.name)") }
         if old.user != record.user || old.tags != record.tags {
             add(.nodeOwnerChanged, label, owner)
@@ -72,6 +81,33 @@ extension CoordinationState {
         }
         for identity in record.identities where !old.identities.contains(identity) {
             add(.identityLinked, label, identity.provider)
+        }
+        for identity in old.identities where !record.identities.contains(identity) {
+            add(.identityUnlinked, label, identity.provider)
+        }
+    }
+
+    private func audit(_ record: ClientRecord, _ add: Add) {
+        let label = "client \(record.name)"
+        let owner = users[record.user].map { "user \($0.name)" } ?? ""
+        guard let old = clients[record.number] else {
+            let rights = record.scopes.map(\.rawValue) + record.tags
+            add(.clientCreated, label, ([owner] + rights).joined(separator: " "))
+            return
+        }
+        if record.isRevoked, !old.isRevoked { add(.clientRevoked, label, owner) }
+    }
+
+    private func audit(_ record: GroupRecord, _ add: Add) {
+        let label = "group \(record.name)"
+        let old = groups[record.name]
+        if old == nil { add(.groupCreated, label, "") }
+        func name(_ user: UserID) -> String { users[user].map(\.name) ?? "\(user)" }
+        for user in record.members where old?.members.contains(user) != true {
+            add(.groupMemberAdded, label, "user \(name(user))")
+        }
+        for user in old?.members ?? [] where !record.members.contains(user) {
+            add(.groupMemberRemoved, label, "user \(name(user))")
         }
     }
 

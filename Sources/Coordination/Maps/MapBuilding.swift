@@ -16,8 +16,8 @@ extension Coordinator {
         let peers = visiblePeers(of: node, at: now.wall)
         // Left out when there are none: an empty list means "unchanged".
         if !peers.isEmpty { response.peers = peers.map { peerNode($0, at: now.wall) } }
-        response.packetFilters = ["base": node.isExpired(at: now.wall) ? [] : [.allowAll]]
-        let relayRules = node.isExpired(at: now.wall) ? [] : relayRules(for: node)
+        response.packetFilters = ["base": node.isAdmitted(at: now.wall) ? [.allowAll] : []]
+        let relayRules = node.isAdmitted(at: now.wall) ? relayRules(for: node) : []
         if !relayRules.isEmpty { response.packetFilters?[Self.relayFilterName] = relayRules }
         response.userProfiles = profiles(of: peers + [node])
         return response
@@ -32,7 +32,7 @@ extension Coordinator {
     ) -> MapResponse? {
         guard let node = state.nodes[id] else { return nil }
         let removed = pending.removed.filter { state.nodes[$0] == nil }
-        if pending.isSelfRevived, !node.isExpired(at: now.wall), var whole = map(for: id, at: now) {
+        if pending.isSelfRevived, node.isAdmitted(at: now.wall), var whole = map(for: id, at: now) {
             if whole.peers == nil, !removed.isEmpty { whole.peersRemoved = removed.sorted() }
             return whole
         }
@@ -40,9 +40,11 @@ extension Coordinator {
         if pending.isSelfChanged { response.node = selfNode(node) }
         var changed: [NodeRecord] = []
         var patches: [PeerChange] = []
-        if !node.isExpired(at: now.wall) {
+        if node.isAdmitted(at: now.wall) {
             for (peerID, aspects) in pending.peers.sorted(by: { $0.key < $1.key }) {
-                guard peerID != id, let peer = state.nodes[peerID] else { continue }
+                guard peerID != id, let peer = state.nodes[peerID], !peer.awaitsApproval else {
+                    continue
+                }
                 if aspects.contains(.whole) || peer.isExpired(at: now.wall) {
                     changed.append(peer)
                 } else if let patch = patch(for: peer, aspects) {
@@ -64,7 +66,7 @@ extension Coordinator {
                 + users.sorted { $0.id < $1.id }.map { profile(of: $0) }
         }
         if pending.areRelayRulesChanged {
-            let rules = node.isExpired(at: now.wall) ? [] : relayRules(for: node)
+            let rules = node.isAdmitted(at: now.wall) ? relayRules(for: node) : []
             // Null takes the part away.
             response.packetFilters = [Self.relayFilterName: rules.isEmpty ? nil : rules]
         }
@@ -86,10 +88,11 @@ extension Coordinator {
 
     // MARK: Nodes
 
-    /// Everybody sees everybody; a node whose key expired sees nobody.
+    /// Everybody sees everybody. A node whose key expired sees nobody, nor does one that waits for
+    /// approval, which nobody sees either.
     private func visiblePeers(of node: NodeRecord, at now: Timestamp) -> [NodeRecord] {
-        guard !node.isExpired(at: now) else { return [] }
-        return state.sortedNodes.filter { $0.id != node.id }
+        guard node.isAdmitted(at: now) else { return [] }
+        return state.sortedNodes.filter { $0.id != node.id && !$0.awaitsApproval }
     }
 
     /// What both a node and its peers are told about it.
@@ -114,7 +117,7 @@ extension Coordinator {
         var node = commonNode(record)
         node.machine = record.machineKey
         node.hostinfo = record.hostinfo
-        node.isMachineAuthorized = true
+        node.isMachineAuthorized = !record.awaitsApproval
         node.capabilities = Self.baselineCapabilities
         return node
     }

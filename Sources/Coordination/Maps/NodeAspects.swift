@@ -16,8 +16,8 @@ package struct NodeAspects: OptionSet, Hashable, Sendable {
     package static var whole: Self { Self(rawValue: 64) }
     /// Something that the node itself has to be told.
     package static var own: Self { Self(rawValue: 128) }
-    /// The node's key was expired and is good again: while it was expired the node was told of no
-    /// peer, so it needs the whole map.
+    /// The node takes part again, or at last: its key was expired, or it waited for approval. Until then
+    /// it was told of no peer, so it needs the whole map.
     package static var revived: Self { Self(rawValue: 256) }
 
     /// The difference between two records. `lastSeen` counts with `online`, which is not part of
@@ -46,6 +46,7 @@ package struct NodeAspects: OptionSet, Hashable, Sendable {
         {
             formUnion([.whole, .own])
         }
+        if old.awaitsApproval != new.awaitsApproval { formUnion([.whole, .own, .revived]) }
         if old.hostinfo != new.hostinfo,
             old.hostinfo.forPeers != new.hostinfo.forPeers
         {

@@ -14,10 +14,14 @@ extension Coordinator {
                 node.relaysFor.contains("*")
                 ? ["*"]
                 : addresses(
-                    of: state.sortedNodes.filter { $0.id != node.id && relays(node, for: $0) })
+                    of: state.sortedNodes.filter {
+                        $0.id != node.id && !$0.awaitsApproval && relays(node, for: $0)
+                    })
             rules.append(rule("tailscale.com/cap/relay", heldBy: sources, on: node))
         }
-        let own = state.sortedNodes.filter { $0.id != node.id && relays($0, for: node) }
+        let own = state.sortedNodes.filter {
+            $0.id != node.id && !$0.awaitsApproval && relays($0, for: node)
+        }
         rules.append(rule("tailscale.com/cap/relay-target", heldBy: addresses(of: own), on: node))
         return rules.filter { !$0.sources.isEmpty }
     }
@@ -48,6 +52,7 @@ extension Coordinator {
         // Its addresses, its owner and its tags are what the rules are made of.
         let isSame =
             old?.addresses == new?.addresses && old?.user == new?.user && old?.tags == new?.tags
+            && old?.awaitsApproval == new?.awaitsApproval
         guard !isSame else { return false }
         return state.nodes.values.contains { !$0.relaysFor.isEmpty }
     }

@@ -31,7 +31,8 @@ package struct PendingChanges: Equatable, Sendable {
         case .nodeRemoved(let record):
             if record.id == viewer { ownRemoval = record }
             peers[record.id] = nil
-            removed.insert(record.id)
+            // Of one that was never approved nobody was told.
+            if !record.awaitsApproval { removed.insert(record.id) }
         case .userChanged(let id): users.insert(id)
         case .relayRulesChanged: areRelayRulesChanged = true
         case .loginSettled: break

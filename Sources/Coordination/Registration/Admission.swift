@@ -14,6 +14,8 @@ struct Admission {
     var requestedExpiry: Timestamp
     var registration: RegistrationMethod
     var preAuthKey: PreAuthKeyID?
+    /// Whether nobody has to approve it any more.
+    var isApproved: Bool
     var certificate: MachineCertificate?
 }
 
@@ -36,6 +38,7 @@ extension Coordinator {
         node.user = node.isTagged ? nil : admission.user
         node.expiry = expiry(for: node, requested: admission.requestedExpiry, at: now)
         node.isEphemeral = admission.isEphemeral
+        if admission.isApproved { node.awaitsApproval = false }
         node.registration = admission.registration
         node.preAuthKey = admission.preAuthKey
         node.certificate = admission.certificate
@@ -67,6 +70,7 @@ extension Coordinator {
             nodeKey: admission.nodeKey,
             name: NodeName.unique(label) { state.node(name: $0) != nil }, created: now,
             registration: admission.registration)
+        node.awaitsApproval = settings.requiresApproval
         if let range = settings.ipv4Range {
             guard let address = AddressAllocation.nextIPv4(in: range, state: state) else {
                 throw .noAddressLeft

@@ -24,11 +24,14 @@ package struct MachineCertificate: Equatable, Sendable {
     package var signedAt: Timestamp
     /// The name of the user to whom the configured rule leads; nil when it leads to none.
     package var owner: String?
+    /// The certificates as they were sent (DER), to find out later whether one was taken back.
+    package var chain: [UInt8]
 
     package init(
         subject: String, keyHash: Bytes32, serialHash: Bytes32, notAfter: Timestamp,
-        signedAt: Timestamp, owner: String? = nil
+        signedAt: Timestamp, owner: String? = nil, chain: [UInt8] = []
     ) {
+        self.chain = chain
         self.subject = subject
         self.keyHash = keyHash
         self.serialHash = serialHash
@@ -88,6 +91,31 @@ extension Coordinator {
         }
     }
 
+    /// Expires the nodes whose certificates were taken back. `isRevoked` looks at those of nodes that are in.
+    package func expireRevoked(
+        at now: Timestamp, isRevoked: (MachineCertificate) -> Bool
+    ) -> Decision<[NodeRecord]> {
+        guard settings.machineCertificates != .off else { return Decision([]) }
+        let out = state.sortedNodes.filter { node in
+            guard let certificate = node.certificate, !node.isExpired(at: now) else {
+                return false
+            }
+            return isRevoked(certificate)
+        }
+        let expired = out.map { node in
+            var node = node
+            node.expiry = now
+            return node
+        }
+        let entries = expired.map { node in
+            AuditEntry(
+                time: now, by: .server, .certificateRefused, "node \(node.name) (\(node.id))",
+                isRefused: true, detail: "the certificate was revoked while it was in")
+        }
+        return Decision(
+            expired, changes: expired.map { .node($0) } + entries.map { .audit($0) })
+    }
+
     /// Checks what must hold of every node that comes in or changes its key, on whatever way.
     func checkCertificate(
         of admission: Admission, at now: Timestamp
@@ -119,7 +147,7 @@ extension Coordinator {
             hostinfo: request.hostinfo ?? Hostinfo(), capabilityVersion: capabilityVersion,
             user: user.id, tags: [], isEphemeral: request.isEphemeral,
             requestedExpiry: request.expiry, registration: .machineCertificate,
-            preAuthKey: nil, certificate: certificate)
+            preAuthKey: nil, isApproved: true, certificate: certificate)
         let (changes, node) = try admit(admission, at: now)
         return Decision(.respond(confirmation(of: node)), changes: changes)
     }

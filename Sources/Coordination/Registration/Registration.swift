@@ -32,6 +32,16 @@ package enum RegistrationRefusal: Error, Equatable {
     case certificateWithoutOwner
     case unknownCertificateOwner(String)
 
+    /// Whether a machine certificate is missing or does not count.
+    var isAboutCertificate: Bool {
+        switch self {
+        case .machineCertificateRequired, .machineCertificate, .machineSignatureUsed,
+            .machineOfAnotherUser, .certificateWithoutOwner, .unknownCertificateOwner:
+            true
+        default: false
+        }
+    }
+
     package var text: String {
         switch self {
         case .clientTooOld(let version):
@@ -123,8 +133,26 @@ extension Coordinator {
                     request, machine, capabilityVersion, address, certificate, now, &random)
             }
         } catch {
-            return Decision(.respond(RegisterResponse(error: error.text)))
+            return refusal(error, request, machine, address, now)
         }
+    }
+
+    private mutating func refusal(
+        _ error: RegistrationRefusal, _ request: RegisterRequest, _ machine: MachineKey,
+        _ address: IPAddress?, _ now: Moment
+    ) -> Decision<RegistrationReply> {
+        var changes: [Change] = []
+        if error.isAboutCertificate,
+            certificateRefusals.isNews(error.text, of: machine, at: now.monotonic)
+        {
+            let name = state.node(key: request.nodeKey)?.name ?? ""
+            let entry = AuditEntry(
+                time: now.wall, by: Initiator(.node, name: name, address: address),
+                .certificateRefused, "machine \(machine.shortText)", isRefused: true,
+                detail: error.text)
+            changes = [.audit(entry)]
+        }
+        return Decision(.respond(RegisterResponse(error: error.text)), changes: changes)
     }
 
     func classify(
@@ -155,6 +183,7 @@ extension Coordinator {
     private func isRepeated(_ text: String, _ known: NodeRecord?, _ now: Timestamp) -> Bool {
         guard let known, !known.isExpired(at: now) else { return false }
         guard let key = state.preAuthKey(text: text) else { return true }
+        if known.awaitsApproval, key.isPreApproved { return false }
         return key.tags.isEmpty ? known.isTagged || known.user == key.user : known.tags == key.tags
     }
 
@@ -228,7 +257,7 @@ extension Coordinator {
             hostinfo: request.hostinfo ?? Hostinfo(), capabilityVersion: capabilityVersion,
             user: key.user, tags: key.tags, isEphemeral: key.isEphemeral || request.isEphemeral,
             requestedExpiry: request.expiry, registration: .preAuthKey, preAuthKey: key.id,
-            certificate: certificate)
+            isApproved: key.isPreApproved, certificate: certificate)
         var (changes, node) = try admit(admission, at: now)
         if !key.isReusable {
             key.used = now
@@ -249,7 +278,7 @@ extension Coordinator {
         return RegisterResponse(
             user: User(id: user.id, displayName: user.shownName, created: user.created),
             login: Login(id: user.id, loginName: user.name, displayName: user.shownName),
-            isMachineAuthorized: true)
+            isMachineAuthorized: !node.awaitsApproval)
     }
 
     /// The user of a node; a made-up one for a node with tags.

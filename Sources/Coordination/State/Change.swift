@@ -1,4 +1,5 @@
 package import ControlMessages
+package import NetTypes
 
 /// A step from one state of the network to the next. What is stored, logged and told to nodes
 /// follows from it.
@@ -8,6 +9,8 @@ package enum Change: Equatable, Sendable {
     case userRemoved(UserID)
     case preAuthKey(PreAuthKeyRecord)
     case preAuthKeyRemoved(PreAuthKeyID)
+    case client(ClientRecord)
+    case clientRemoved(ClientNumber)
     case node(NodeRecord)
     case nodeRemoved(NodeID)
     case account(AccountRecord)
@@ -16,6 +19,10 @@ package enum Change: Equatable, Sendable {
     case sessionRemoved(SessionID)
     /// A line of the audit log, which is part of the store but of no state.
     case audit(AuditEntry)
+    case group(GroupRecord)
+    case groupRemoved(String)
+    /// Entries of the audit log from before this time go.
+    case auditPruned(Timestamp)
 }
 
 /// What was decided: the changes to store, and what to reply once they are stored.

@@ -5,9 +5,12 @@ package import NetTypes
 package struct CoordinationState: Sendable {
     package private(set) var users: [UserID: UserRecord] = [:]
     package private(set) var preAuthKeys: [PreAuthKeyID: PreAuthKeyRecord] = [:]
+    package private(set) var clients: [ClientNumber: ClientRecord] = [:]
     package private(set) var nodes: [NodeID: NodeRecord] = [:]
     /// How users prove who they are, of those who do it here.
     package private(set) var accounts: [UserID: AccountRecord] = [:]
+    /// By their names.
+    package private(set) var groups: [String: GroupRecord] = [:]
     package private(set) var sessions: [SessionID: SessionRecord] = [:]
     /// The highest IDs ever given away: an ID never comes back.
     package private(set) var highest = HighestIDs()
@@ -21,6 +24,8 @@ package struct CoordinationState: Sendable {
     private var userByIdentity: [UserIdentity: UserID] = [:]
     private var sessionsByUser: [UserID: Set<SessionID>] = [:]
     private var preAuthKeyByHash: [Bytes32: PreAuthKeyID] = [:]
+    private var preAuthKeysByClient: [ClientNumber: Set<PreAuthKeyID>] = [:]
+    private var clientByName: [String: ClientNumber] = [:]
     private var userByPasskey: [[UInt8]: UserID] = [:]
     /// The address given away last; the next one is looked for behind it.
     private(set) var lastIPv4: IPv4Address?
@@ -29,6 +34,7 @@ package struct CoordinationState: Sendable {
         package var user: Int64 = 0
         package var preAuthKey: Int64 = 0
         package var node: Int64 = 0
+        package var client: Int64 = 0
         package init() {}
     }
 
@@ -69,6 +75,15 @@ package struct CoordinationState: Sendable {
         preAuthKeyByHash[PreAuthKeyRecord.hash(of: text)].flatMap { preAuthKeys[$0] }
     }
 
+    package func client(name: String) -> ClientRecord? {
+        clientByName[name].flatMap { clients[$0] }
+    }
+    /// The oldest first.
+    package func preAuthKeys(of client: ClientNumber) -> [PreAuthKeyRecord] {
+        (preAuthKeysByClient[client] ?? []).sorted().compactMap { preAuthKeys[$0] }
+    }
+    package var sortedClients: [ClientRecord] { clients.values.sorted { $0.number < $1.number } }
+
     package var sortedUsers: [UserRecord] { users.values.sorted { $0.id < $1.id } }
     package var sortedPreAuthKeys: [PreAuthKeyRecord] {
         preAuthKeys.values.sorted { $0.id < $1.id }
@@ -95,9 +110,21 @@ package struct CoordinationState: Sendable {
             if let old = preAuthKeys[record.id] { preAuthKeyByHash[old.hash] = nil }
             preAuthKeys[record.id] = record
             preAuthKeyByHash[record.hash] = record.id
+            if let client = record.client {
+                preAuthKeysByClient[client, default: []].insert(record.id)
+            }
             highest.preAuthKey = max(highest.preAuthKey, record.id.value)
         case .preAuthKeyRemoved(let id):
-            if let old = preAuthKeys.removeValue(forKey: id) { preAuthKeyByHash[old.hash] = nil }
+            if let old = preAuthKeys.removeValue(forKey: id) {
+                preAuthKeyByHash[old.hash] = nil
+                if let client = old.client { preAuthKeysByClient[client]?.remove(id) }
+            }
+        case .client(let record):
+            clients[record.number] = record
+            clientByName[record.name] = record.number
+            highest.client = max(highest.client, record.number.value)
+        case .clientRemoved(let number):
+            if let old = clients.removeValue(forKey: number) { clientByName[old.name] = nil }
         case .node(let record): put(record)
         case .nodeRemoved(let id):
             if let old = nodes.removeValue(forKey: id) { removeFromIndices(old) }
@@ -110,7 +137,9 @@ package struct CoordinationState: Sendable {
             guard let old = sessions.removeValue(forKey: id) else { break }
             sessionsByUser[old.user]?.remove(id)
             if sessionsByUser[old.user]?.isEmpty == true { sessionsByUser[old.user] = nil }
-        case .audit: break
+        case .group(let record): groups[record.name] = record
+        case .groupRemoved(let name): groups[name] = nil
+        case .audit, .auditPruned: break
         }
     }
 

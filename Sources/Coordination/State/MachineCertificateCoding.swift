@@ -10,7 +10,8 @@ extension MachineCertificate: JSONReadable, JSONWritable {
             serialHash: try Self.hash(object, "serialHash"),
             notAfter: try object.read("notAfter", or: .zero),
             signedAt: try object.read("signedAt", or: .zero),
-            owner: try object.optional("owner"))
+            owner: try object.optional("owner"),
+            chain: Hexadecimal.decode(try object.read("chain", or: "")) ?? [])
     }
 
     private static func hash(
@@ -31,6 +32,7 @@ extension MachineCertificate: JSONReadable, JSONWritable {
             writer.keep("notAfter", notAfter)
             writer.keep("signedAt", signedAt)
             writer.omit("owner", owner)
+            writer.omit("chain", Hexadecimal.encode(chain))
         }
     }
 }

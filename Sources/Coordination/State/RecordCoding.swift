@@ -58,6 +58,8 @@ extension PreAuthKeyRecord: JSONReadable, JSONWritable {
         expiry = try object.optional("expiry")
         isRevoked = try object.read("revoked", or: false)
         used = try object.optional("used")
+        isPreApproved = try object.read("preApproved", or: false)
+        client = try object.optional("client")
     }
 
     package func write(to writer: inout JSONWriter) {
@@ -73,6 +75,8 @@ extension PreAuthKeyRecord: JSONReadable, JSONWritable {
             writer.omit("expiry", expiry)
             writer.omit("revoked", isRevoked)
             writer.omit("used", used)
+            writer.omit("preApproved", isPreApproved)
+            writer.omit("client", client)
         }
     }
 }
@@ -111,6 +115,7 @@ extension NodeRecord: JSONReadable, JSONWritable {
         homeDERP = try object.read("homeDERP", or: 0)
         capabilityVersion = try object.read("capabilityVersion", or: 0)
         isEphemeral = try object.read("ephemeral", or: false)
+        awaitsApproval = try object.read("awaitsApproval", or: false)
         preAuthKey = try object.optional("preAuthKey")
         relaysFor = try object.read("relaysFor", or: [])
         certificate = try object.optional("certificate")
@@ -136,6 +141,7 @@ extension NodeRecord: JSONReadable, JSONWritable {
             writer.omit("homeDERP", homeDERP)
             writer.omit("capabilityVersion", capabilityVersion)
             writer.omit("ephemeral", isEphemeral)
+            writer.omit("awaitsApproval", awaitsApproval)
             writer.keep("registration", registration.rawValue)
             writer.omit("preAuthKey", preAuthKey)
             writer.omit("relaysFor", relaysFor)
@@ -156,12 +162,17 @@ extension Change: JSONReadable, JSONWritable {
         case "preAuthKey": self = .preAuthKey(try PreAuthKeyRecord(json: member.value))
         case "preAuthKeyRemoved":
             self = .preAuthKeyRemoved(try PreAuthKeyID(json: member.value))
+        case "client": self = .client(try ClientRecord(json: member.value))
+        case "clientRemoved": self = .clientRemoved(try ClientNumber(json: member.value))
         case "node": self = .node(try NodeRecord(json: member.value))
         case "nodeRemoved": self = .nodeRemoved(try NodeID(json: member.value))
         case "account": self = .account(try AccountRecord(json: member.value))
         case "accountRemoved": self = .accountRemoved(try UserID(json: member.value))
         case "session": self = .session(try SessionRecord(json: member.value))
         case "sessionRemoved": self = .sessionRemoved(try SessionID(json: member.value))
+        case "group": self = .group(try GroupRecord(json: member.value))
+        case "groupRemoved": self = .groupRemoved(try String(json: member.value))
+        case "auditPruned": self = .auditPruned(try Timestamp(json: member.value))
         case "audit": self = .audit(try AuditEntry(json: member.value))
         default:
             throw MessageDecodingError(path: member.name, .unreadable(expected: "a change"))
@@ -175,12 +186,17 @@ extension Change: JSONReadable, JSONWritable {
             case .userRemoved(let id): writer.keep("userRemoved", id)
             case .preAuthKey(let record): writer.keep("preAuthKey", record)
             case .preAuthKeyRemoved(let id): writer.keep("preAuthKeyRemoved", id)
+            case .client(let record): writer.keep("client", record)
+            case .clientRemoved(let number): writer.keep("clientRemoved", number)
             case .node(let record): writer.keep("node", record)
             case .nodeRemoved(let id): writer.keep("nodeRemoved", id)
             case .account(let record): writer.keep("account", record)
             case .accountRemoved(let id): writer.keep("accountRemoved", id)
             case .session(let record): writer.keep("session", record)
             case .sessionRemoved(let id): writer.keep("sessionRemoved", id)
+            case .group(let record): writer.keep("group", record)
+            case .groupRemoved(let name): writer.keep("groupRemoved", name)
+            case .auditPruned(let time): writer.keep("auditPruned", time)
             case .audit(let entry): writer.keep("audit", entry)
             }
         }

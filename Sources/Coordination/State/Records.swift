@@ -59,6 +59,10 @@ package struct PreAuthKeyRecord: Equatable, Sendable {
     package var isRevoked: Bool
     /// When a single-use key was used.
     package var used: Timestamp?
+    /// Whether its nodes need no approval, where that is asked for.
+    package var isPreApproved = false
+    /// The client that made it; nil when a person did.
+    package var client: ClientNumber?
 
     package init(
         id: PreAuthKeyID, prefix: String, hash: Bytes32, user: UserID, created: Timestamp
@@ -74,6 +78,11 @@ package struct PreAuthKeyRecord: Equatable, Sendable {
         expiry = nil
         isRevoked = false
         used = nil
+    }
+
+    /// Whether it lets in another node.
+    package func isUsable(at now: Timestamp) -> Bool {
+        !isRevoked && (isReusable || used == nil) && (expiry.map { now < $0 } ?? true)
     }
 
     package static func hash(of text: String) -> Bytes32 {
@@ -116,6 +125,8 @@ package struct NodeRecord: Equatable, Sendable {
     package var homeDERP = 0
     package var capabilityVersion = 0
     package var isEphemeral = false
+    /// Until somebody has approved it, it sees nobody and nobody sees it.
+    package var awaitsApproval = false
     package var registration: RegistrationMethod
     package var preAuthKey: PreAuthKeyID?
     /// For whom it may relay UDP: `*` for everybody, names of users, tags. Empty: for nobody.
@@ -140,6 +151,9 @@ package struct NodeRecord: Equatable, Sendable {
     package var isTagged: Bool { !tags.isEmpty }
 
     package func isExpired(at now: Timestamp) -> Bool { expiry.map { $0 <= now } ?? false }
+
+    /// Whether it takes part in the network: approved, with a key that is good.
+    package func isAdmitted(at now: Timestamp) -> Bool { !awaitsApproval && !isExpired(at: now) }
 
     /// Its own addresses as prefixes of full length.
     package var addresses: [IPPrefix] {

@@ -1,9 +1,13 @@
 import ArgumentParser
 import ControlMessages
+import ControlServer
+import Coordination
+import NetTypes
 
 struct Audit: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Who did what from where, with what result.", subcommands: [List.self])
+        abstract: "Who did what from where, with what result.",
+        subcommands: [List.self, Prune.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -30,6 +34,25 @@ struct Audit: ParsableCommand {
                 ]
             }
             common.show(entries, table.text)
+        }
+    }
+
+    struct Prune: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Removes the oldest entries, and makes an entry of that.")
+        @OptionGroup var common: CommonOptions
+        @Option(help: "What is older goes, such as 365d; entries of the last seven days stay.")
+        var olderThan: String
+
+        func run() async throws {
+            guard let age = Nanoseconds(durationText: olderThan), age > .zero else {
+                throw CommandFailure("'\(olderThan)' is no time: write such as 365d")
+            }
+            let before = (Administrator.now.wall + (.zero - age)).description
+            let body = JSONObject([.init("before", .string(before))])
+            let result = try await common.administrator().call(
+                "POST", "audit", "prune", body: body, result: "before")
+            common.show(result, "Entries before \(before) are gone.")
         }
     }
 }

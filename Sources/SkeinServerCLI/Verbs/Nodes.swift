@@ -20,15 +20,7 @@ struct Nodes: ParsableCommand {
         func run() async throws {
             let administrator = try common.administrator()
             if waiting {
-                let logins = try await administrator.call("GET", "auth", result: "waiting")
-                var table = Table(header: ["ID", "HOST NAME", "OS", "SINCE"])
-                table.rows = (logins.array ?? []).map {
-                    [
-                        $0.text("authId"), $0.text("hostname"), $0.text("os"),
-                        $0.time("createdAt", or: ""),
-                    ]
-                }
-                common.show(logins, table.text)
+                try await showWaiting(administrator)
                 return
             }
             let nodes = try await administrator.call("GET", "node", result: "nodes")
@@ -46,6 +38,29 @@ struct Nodes: ParsableCommand {
                 ] + (hasCertificates ? [NodeText.certificate(of: node) ?? "none"] : [])
             }
             common.show(nodes, table.text)
+        }
+
+        /// Logins that nobody has completed, then machines to be approved.
+        private func showWaiting(_ administrator: Administrator) async throws {
+            let logins = try await administrator.call("GET", "auth", result: "waiting")
+            let nodes = try await administrator.call("GET", "node", result: "nodes")
+            let unapproved = (nodes.array ?? []).filter {
+                $0.object?["awaitsApproval"] == .bool(true)
+            }
+            var table = Table(header: ["ID", "HOST NAME", "OS", "SINCE", "WAITS FOR"])
+            table.rows = (logins.array ?? []).map {
+                [
+                    $0.text("authId"), $0.text("hostname"), $0.text("os"),
+                    $0.time("createdAt", or: ""), "login",
+                ]
+            }
+            table.rows += unapproved.map {
+                [
+                    $0.text("id"), $0.text("givenName"), $0.text("os"),
+                    $0.time("createdAt", or: ""), "approval",
+                ]
+            }
+            common.show(.array((logins.array ?? []) + unapproved), table.text)
         }
     }
 
@@ -85,14 +100,19 @@ struct Nodes: ParsableCommand {
 
     struct Approve: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Lets in a machine that waits for approval.")
+            abstract: "Lets in a machine that waits: for a login, or for approval.")
         @OptionGroup var common: CommonOptions
         @Option(help: "The ID at the end of the address that 'up' shows, or all of that address.")
         var id: String?
-        @Argument(help: "The same, without --id.")
+        @Argument(
+            help:
+                "The same, without --id; or the name, ID or address of a machine that is logged in."
+        )
         var login: String?
-        @Option(name: [.short, .long], help: "Whose machine it is.")
-        var user: String
+        @Option(
+            name: [.short, .long], help: "Whose machine it is, when nobody has logged in on it yet."
+        )
+        var user: String?
 
         func validate() throws {
             guard (id == nil) != (login == nil) else {
@@ -102,6 +122,12 @@ struct Nodes: ParsableCommand {
 
         func run() async throws {
             let id = id ?? login ?? ""
+            guard let user else {
+                let node = try await common.administrator().call(
+                    "POST", "node", id, "approve", result: "node")
+                common.show(node, "\(node.text("givenName")) is approved.")
+                return
+            }
             let body = JSONObject([.init("authId", .string(id)), .init("user", .string(user))])
             let node = try await common.administrator().call(
                 "POST", "auth", "approve", body: body, result: "node")
@@ -231,6 +257,7 @@ enum NodeText {
     }
 
     static func state(of node: JSON) -> String {
+        if node.object?["awaitsApproval"] == .bool(true) { return "waits for approval" }
         if node.object?["expired"] == .bool(true) { return "expired" }
         if node.object?["online"] == .bool(true) { return "online" }
         return "offline since " + node.time("lastSeen", or: "it joined")

@@ -20,6 +20,8 @@ struct PreAuthKeys: ParsableCommand {
         var reusable = false
         @Flag(help: "Its machines are removed when they stay away.")
         var ephemeral = false
+        @Flag(help: "Its machines need no approval, where that is asked for.")
+        var preApproved = false
         @Option(help: "How long it can be used, such as 90s, 30m, 24h, 180d; 0 for ever.")
         var expiration = "24h"
         @Option(help: "Tags of its machines, such as tag:web,tag:db.")
@@ -32,7 +34,7 @@ struct PreAuthKeys: ParsableCommand {
             }
             var body = JSONObject([
                 .init("user", .string(user)), .init("reusable", .bool(reusable)),
-                .init("ephemeral", .bool(ephemeral)),
+                .init("ephemeral", .bool(ephemeral)), .init("preApproved", .bool(preApproved)),
             ])
             let list = tags.flatMap { $0.split(separator: ",").map { JSON.string(String($0)) } }
             body["aclTags"] = .array(list)

@@ -160,4 +160,22 @@ extension Users {
             common.show(user, "\(name) may sign in with \(provider).")
         }
     }
+
+    struct Unlink: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Takes back a link with an identity at a provider.")
+        @OptionGroup var common: CommonOptions
+        @Argument(help: "The user's name.") var name: String
+        @Option(help: "The provider's name in the configuration.") var provider: String
+        @Option(help: "The subject that the provider gives this person.") var subject: String
+
+        func run() async throws {
+            let body = JSONObject([
+                .init("provider", .string(provider)), .init("subject", .string(subject)),
+            ])
+            let user = try await common.administrator().call(
+                "POST", "user", name, "unlink", body: body, result: "user")
+            common.show(user, "\(name) may not sign in with this identity any more.")
+        }
+    }
 }

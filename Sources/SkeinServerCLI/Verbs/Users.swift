@@ -7,7 +7,7 @@ struct Users: ParsableCommand {
         subcommands: [
             Create.self, List.self, Delete.self, SetRole.self, SetPassword.self,
             ResetSecondFactor.self, Passkeys.self, RemovePasskey.self, Suspend.self, Resume.self,
-            Link.self,
+            Link.self, Unlink.self,
         ])
 
     struct Create: AsyncParsableCommand {

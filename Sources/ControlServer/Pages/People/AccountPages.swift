@@ -58,6 +58,11 @@ extension PeoplePages {
             }
             let decision: Decision<NodeRecord>
             switch action {
+            case "approve":
+                guard session.user.role.managesDevices else {
+                    throw AdministrationRefusal.notPermitted
+                }
+                decision = try coordinator.approveNode("\(id)")
             case "rename": decision = try coordinator.renameNode("\(id)", to: name)
             case "expire": decision = try coordinator.expireNode("\(id)", now: now.wall)
             case "remove": decision = try coordinator.deleteNode("\(id)")
@@ -75,7 +80,9 @@ extension PeoplePages {
         facts += node.addresses.map { $0.address.description }
         if let name { facts.insert(name, at: 0) }
         let state: String
-        if node.isExpired(at: now) {
+        if node.awaitsApproval {
+            state = "waits for an administrator's approval"
+        } else if node.isExpired(at: now) {
             state = "expired: log in again on the machine"
         } else if isOnline {
             state = "online"

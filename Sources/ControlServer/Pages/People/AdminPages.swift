@@ -69,14 +69,22 @@ extension PeoplePages {
             let waiting = coordinator.waitingLogins.map {
                 waitingItem($0, users, mayDecide: role.managesDevices, guest)
             }
-            let items = coordinator.state.sortedNodes.map { node in
+            var unapproved: [HTML] = []
+            var items: [HTML] = []
+            for node in coordinator.state.sortedNodes {
                 let owner = node.user.flatMap { coordinator.state.users[$0]?.name }
-                return machineItem(
+                let item = machineItem(
                     node, owner: owner ?? node.tags.joined(separator: " "),
                     isOnline: coordinator.isOnline(node.id), at: now.wall, back: "all",
                     mayChange: role.managesDevices, guest)
+                if node.awaitsApproval {
+                    unapproved.append(
+                        unapprovedItem(node, item, mayDecide: role.managesDevices, guest))
+                } else {
+                    items.append(item)
+                }
             }
-            return (waiting, items)
+            return (waiting + unapproved, items)
         }
         return Page(
             title: "All machines",
@@ -86,6 +94,19 @@ extension PeoplePages {
                 <h2>In the network</h2>
                 \(items.isEmpty ? "<p>None yet.</p>" : HTML(items))
                 """)
+    }
+
+    /// A machine that somebody signed in for, and that is to be approved.
+    private func unapprovedItem(
+        _ node: NodeRecord, _ item: HTML, mayDecide: Bool, _ guest: Guest
+    ) -> HTML {
+        guard mayDecide else { return item }
+        return """
+            \(item)
+            <form method="post" action="/account/machines/\("\(node.id)")">\(guest.formToken)
+            <input type="hidden" name="back" value="all">
+            <button name="action" value="approve">Approve \(node.name)</button></form>
+            """
     }
 
     private func waitingItem(

@@ -48,6 +48,14 @@ extension PeoplePages {
             try coordinator.approveLogin(
                 id, user: session.user.name, by: .signIn, at: now.wall)
         }
+        guard !node.awaitsApproval else {
+            return Page(
+                title: "\(node.name) waits for approval",
+                body: """
+                    <p>It is yours now. Before it reaches anything an administrator has to approve it; it goes
+                    on by itself then. You can close this page.</p>
+                    """)
+        }
         return Page(
             title: "\(node.name) is in",
             body: """
