@@ -67,6 +67,7 @@ package struct AuthenticatorData: Equatable, Sendable {
         }
         let keyStart = start + count
         position = keyStart
+        // What cannot be read is no key, wherever it is broken.
         guard let value = try? CBOR.read(bytes, at: &position) else {
             throw .malformed("public key")
         }
