@@ -15,7 +15,8 @@ package struct SkeinServerCommand: AsyncParsableCommand {
             Commands talk to the running server, or work on its database while it is stopped.
             """,
         subcommands: [
-            Serve.self, Relay.self, Users.self, Groups.self, Passwords.self, Sessions.self, PreAuthKeys.self,
+            Serve.self, Relay.self, Users.self, Groups.self, Passwords.self, Sessions.self,
+            PreAuthKeys.self,
             Clients.self, Nodes.self,
             Audit.self, ConfigCommand.self, Version.self,
         ])

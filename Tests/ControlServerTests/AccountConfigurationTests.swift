@@ -31,7 +31,8 @@ import Testing
         "What makes no sense is refused with its line",
         arguments: [
             "second_factor = \"yes\"", "issuer = \"a:b\"", "session_idle = \"5s\"",
-            "minimum_password_length = 4", "password_passes = 0", "local = \"yes\"", "password = \"x\"",
+            "minimum_password_length = 4", "password_passes = 0", "local = \"yes\"",
+            "password = \"x\"",
         ])
     func refused(line: String) {
         let error = #expect(throws: ConfigurationError.self) {
