@@ -38,7 +38,8 @@ enum PortMappingTiming {
 
     /// After `count` searches in a row in which nothing answered, or all refused: 5 and 10 s, then 10,
     /// 20 and 30 minutes. A gateway that comes to offer it says so (RFC 6886 §3.2.1), and each change of
-    /// the network begins anew.
+    /// the network begins anew. SSDP's NOTIFY is not listened for: every television of a house sends
+    /// some each few minutes, and each would wake an idle node to learn nothing.
     static func rest(after count: Int) -> Nanoseconds {
         count <= quickSearches
             ? .seconds(5) * Int64(count)
