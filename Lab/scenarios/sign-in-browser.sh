@@ -1,8 +1,8 @@
 #!/bin/bash
 # The server's pages in headless Chromium, on a phone's screen, light and dark, by keyboard: a machine is let
-# in, and every page of an owner is opened. LAB_SHOTS=DIR keeps the screenshots.
+# in, every page of an owner is opened, and one that waits is approved. LAB_SHOTS=DIR keeps the screenshots.
 #
-#    alice --- internet --- web (the browser)
+#    alice, bob --- internet --- web (the browser)
 #                 |
 #         mesh (server, relay)
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -12,12 +12,16 @@ need chromedriver
 python3 -c 'import selenium' 2>/dev/null || skip "python3 has no selenium"
 
 host alice
+host bob
 host web
 prepare_server
-printf '\n[accounts]\nsecond_factor = "required"\n' >>/run/lab/mesh/config.toml
+printf '\n[accounts]\nsecond_factor = "required"\n\n[node]\napproval = true\n' >>/run/lab/mesh/config.toml
 administer users create anna --role owner --password-stdin <<<'correct horse battery' >/dev/null
 start server
 start node alice
+start node bob
+skein bob up --login-server "$SERVER_URL" --hostname bob --auth-key "$(new_key)" 2>/run/lab/bob/up.log
+grep -q "waits for an administrator's approval" /run/lab/bob/up.log
 skein alice up --login-server "$SERVER_URL" --hostname alice --timeout 80s >/run/lab/alice/up.log 2>&1 &
 await 10 grep -q '/register/' /run/lab/alice/up.log
 LINK=$(grep -o '/register/[A-Za-z0-9]*' /run/lab/alice/up.log | head -n 1)
@@ -27,3 +31,4 @@ mkdir -p "$SHOTS"
 step "a person lets alice in and looks around"
 on web env HOME=/run/lab/web python3 "$LAB/tools/pages.py" "$SERVER_URL" "$LINK" anna 'correct horse battery' "$SHOTS"
 await 5 running alice
+await 5 running bob

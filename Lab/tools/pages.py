@@ -1,5 +1,5 @@
 """Drives the server's pages in headless Chromium, by keyboard where a person would: a machine is let in by
-password and one-time code, then every page of an owner is opened. Fails on anything that the page's
+password and one-time code, every page of an owner is opened, and a machine that waits is approved. Fails on anything that the page's
 policy blocked. Screenshots go to the directory OUT.
 
 usage: pages.py URL LINK USER PASSWORD OUT
@@ -51,6 +51,11 @@ try:
         driver.get(url + path)
         browser.unfold()
         browser.page(path.rsplit("/", 1)[1], title)
+    driver.get(url + "/admin/machines")
+    assert "waits for an administrator" in browser.one("main").text
+    browser.one("button[value=approve]").send_keys(Keys.ENTER)
+    browser.wait(lambda: not browser.all("button[value=approve]"))
+    browser.page("approved", "All machines")
     driver.get(url + "/admin/users")
     browser.one("#name").send_keys("nina" + Keys.ENTER)
     browser.page("user-added", "Users", "#password")
