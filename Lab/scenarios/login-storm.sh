@@ -6,7 +6,7 @@
 #                 |
 #         mesh (server, relay; the people, through a proxy)
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
-budget 150
+budget 200
 need python3
 
 host alice
