@@ -7,7 +7,7 @@ saml_idp.py serve FOLDER URL METADATA…       serves at URL; METADATA are files
 The file FOLDER/mode says how it answers, in words: response, assertion (what is signed), gcm, cbc (how the
 assertion is encrypted), stranger (signs with a key that is in no metadata).
 """
-import base64, functools, html, os, shutil, subprocess, sys, urllib.parse
+import base64, functools, html, os, shutil, subprocess, sys, traceback, urllib.parse
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import saml2.entity, saml2.sigver
@@ -42,7 +42,6 @@ def config(folder, url, metadata=None, key="idp"):
         "service": {"idp": {
             "endpoints": {"single_sign_on_service": [
                 (f"{url}/redirect", BINDING_HTTP_REDIRECT), (f"{url}/post", BINDING_HTTP_POST)]},
-            "want_authn_requests_signed": True,
             "name_id_format": [NAMEID_FORMAT_PERSISTENT],
             "policy": {"default": {"lifetime": {"minutes": 5}, "attribute_restrictions": None}},
         }},
@@ -68,15 +67,16 @@ class Provider:
 
     def request(self, fields, binding):
         """Reads a request, whose signature has to be good; gives its ID and who sent it."""
-        if binding == BINDING_HTTP_REDIRECT and "Signature" not in fields:
-            raise ValueError("the request is not signed")
-        parsed = self.servers["idp"].parse_authn_request(
-            fields["SAMLRequest"], binding, relay_state=fields.get("RelayState"),
-            sigalg=fields.get("SigAlg"), signature=fields.get("Signature"))
-        message = parsed.message
+        server = self.servers["idp"]
+        message = server.parse_authn_request(fields["SAMLRequest"], binding).message
+        if binding == BINDING_HTTP_REDIRECT:
+            certificates = server.metadata.certs(message.issuer.text, "spsso", "signing")
+            crypto = saml2.sigver.RSACrypto(None)
+            if not any(saml2.sigver.verify_redirect_signature(fields, crypto, cert) for cert in certificates):
+                raise ValueError("the request is signed wrongly or not at all")
         if binding == BINDING_HTTP_POST and not message.signature:
             raise ValueError("the request is not signed")
-        return message.id, message.issuer.text, message.name_id_policy
+        return message.id, message.issuer.text
 
     def response(self, name, request_id, sender, policy):
         mode = self.mode()
@@ -84,6 +84,8 @@ class Provider:
         cipher = next((CIPHERS[word] for word in mode if word in CIPHERS), None)
         # Left alone, pysaml2 encrypts by Triple DES.
         saml2.entity.pre_encryption_part = functools.partial(saml2.sigver.pre_encryption_part, msg_enc=cipher)
+        server.sec.encrypt_assertion = functools.partial(
+            type(server.sec).encrypt_assertion, server.sec, key_type="aes-256")
         binding, destination = server.pick_binding(
             "assertion_consumer_service", [BINDING_HTTP_POST], "spsso", entity_id=sender)
         return destination, str(server.create_authn_response(
@@ -115,8 +117,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def ask(self, fields, binding):
         try:
-            request_id, sender, _ = PROVIDER.request(fields, binding)
+            request_id, sender = PROVIDER.request(fields, binding)
         except Exception as error:
+            traceback.print_exc()
             self.answer(f"<p>refused: {html.escape(repr(error))}</p>", 400)
             return
         self.answer(form("/login", {"request": request_id, "sender": sender},

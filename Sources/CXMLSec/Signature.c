@@ -1,6 +1,5 @@
 #include "Internal.h"
 
-#include <libxml/hash.h>
 #include <libxml/parser.h>
 #include <libxml/valid.h>
 #include <openssl/err.h>
@@ -141,29 +140,38 @@ static int verify_with(xmlNodePtr signature, const cxmlsec_key *key, cxmlsec_byt
     return status;
 }
 
-/// Makes the target's attribute `ID` the document's only ID. Null when the elements are not what they should be.
-static xmlAttrPtr set_id(cxmlsec_document *document, size_t signature, size_t target) {
-    if (signature >= document->count || target >= document->count ||
-        (document->document->ids && xmlHashSize(document->document->ids) > 0))
-        return NULL;
+/// The library makes IDs of the attributes `Id` within a signature, and they stay.
+static void forget_ids(cxmlsec_document *document) {
+    for (size_t index = 0; index < document->count; index++) {
+        for (xmlAttrPtr attribute = document->elements[index]->properties; attribute; attribute = attribute->next) {
+            if (attribute->atype == XML_ATTRIBUTE_ID)
+                xmlRemoveID(document->document, attribute);
+        }
+    }
+}
+
+/// Makes the target's attribute `ID` the document's only ID. 0 when the elements are not what they should be.
+static int set_id(cxmlsec_document *document, size_t signature, size_t target) {
+    if (signature >= document->count || target >= document->count)
+        return 0;
+    forget_ids(document);
     xmlNodePtr node = document->elements[signature];
     if (node->parent != document->elements[target] || !xmlSecCheckNodeName(node, xmlSecNodeSignature, xmlSecDSigNs))
-        return NULL;
+        return 0;
     xmlAttrPtr attribute = xmlHasNsProp(document->elements[target], BAD_CAST "ID", NULL);
     if (!attribute || attribute->type != XML_ATTRIBUTE_NODE || !attribute->children || attribute->children->next)
-        return NULL;
-    return xmlAddID(NULL, document->document, attribute->children->content, attribute) ? attribute : NULL;
+        return 0;
+    return xmlAddID(NULL, document->document, attribute->children->content, attribute) != NULL;
 }
 
 int cxmlsec_verify(cxmlsec_document *document, size_t signature, size_t target, const cxmlsec_key *const *keys,
                    size_t key_count, cxmlsec_bytes *canonical) {
-    xmlAttrPtr id = set_id(document, signature, target);
-    if (!id)
+    if (!set_id(document, signature, target))
         return CXMLSEC_MISPLACED_SIGNATURE;
     int status = CXMLSEC_BAD_SIGNATURE;
     for (size_t index = 0; index < key_count && status == CXMLSEC_BAD_SIGNATURE; index++)
         status = verify_with(document->elements[signature], keys[index], canonical);
-    xmlRemoveID(document->document, id);
+    forget_ids(document);
     return status;
 }
 
@@ -171,8 +179,7 @@ int cxmlsec_verify(cxmlsec_document *document, size_t signature, size_t target, 
 
 int cxmlsec_sign(cxmlsec_document *document, size_t signature, size_t target, const cxmlsec_identity *identity,
                  cxmlsec_bytes *signed_document) {
-    xmlAttrPtr id = set_id(document, signature, target);
-    if (!id)
+    if (!set_id(document, signature, target))
         return CXMLSEC_MISPLACED_SIGNATURE;
     xmlSecDSigCtxPtr context = xmlSecDSigCtxCreate(NULL);
     xmlBufferPtr text = xmlBufferCreate();
@@ -183,7 +190,7 @@ int cxmlsec_sign(cxmlsec_document *document, size_t signature, size_t target, co
     xmlBufferFree(text);
     if (context)
         xmlSecDSigCtxDestroy(context);
-    xmlRemoveID(document->document, id);
+    forget_ids(document);
     ERR_clear_error();
     return ok ? CXMLSEC_OK : CXMLSEC_INTERNAL;
 }

@@ -93,7 +93,8 @@ package struct FakeIdentityProvider: Sendable {
                 <ds:Transform Algorithm="\(canonicalization)"/>
                 """
             return """
-                <ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo>\
+                <ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#" Id="Signature\(id)">\
+                <ds:SignedInfo>\
                 <ds:CanonicalizationMethod Algorithm="\(canonicalization)"/>\
                 <ds:SignatureMethod Algorithm="\(method)"/>\
                 <ds:Reference URI="\(uri ?? "#" + id)"><ds:Transforms>\(transforms ?? usual)</ds:Transforms>\

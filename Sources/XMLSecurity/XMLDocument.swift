@@ -50,6 +50,7 @@ package final class XMLDocument {
     ) throws(XMLFault) -> XMLDocument {
         let signatures = element.children("Signature", in: Namespace.signature)
         guard signatures.count == 1 else { throw .misplacedSignature }
+        guard root.hasUniqueIDs else { throw .duplicateID }
         let signature = signatures[0]
         try SignatureShape.check(signature, of: element)
         let canonical = try unsafe VerificationKey.withPointers(of: keys) {

@@ -91,9 +91,10 @@ int cxmlsec_key_verify(const cxmlsec_key *key, const uint8_t *message, size_t co
 // MARK: Signatures
 
 /// Checks the signature element number `signature`, which must stand directly in element `target`, against keys, and
-/// gives the canonical bytes that it was made over. What KeyInfo says is not read. The only ID in the document is the
-/// target's attribute `ID`, so the reference cannot lead elsewhere. Accepted are canonical XML 1.0, plain and
-/// exclusive, the enveloped-signature transform, SHA-256, 384 and 512, RSA and ECDSA with these; one reference.
+/// gives the canonical bytes that it was made over. What KeyInfo says is not read. The only IDs in the document
+/// are the target's attribute `ID` and those within the signature: where no two are the same, which the caller has
+/// made sure of, the reference cannot lead elsewhere. Accepted are canonical XML 1.0, plain and exclusive, the
+/// enveloped-signature transform, SHA-256, 384 and 512, RSA and ECDSA with these; one reference.
 int cxmlsec_verify(cxmlsec_document *document, size_t signature, size_t target, const cxmlsec_key *const *keys,
                    size_t key_count, cxmlsec_bytes *canonical);
 /// Fills in the signature element (a template) and gives the whole document.
