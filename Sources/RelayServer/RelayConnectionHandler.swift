@@ -20,7 +20,7 @@ final class RelayConnectionHandler: ChannelInboundHandler, RelayEndpoint {
 
     /// The socket's own unsent bytes are bounded, so that what waits waits in the core, where it is
     /// ordered and shed.
-    private static let unsentByteCountMax = 128 << 10
+    private static let unsentByteCountMax = 32 << 10
     /// What may arrive while admission is asked; reading stops then, TLS may still hold some.
     private static let heldByteCountMax = 512 << 10
 
