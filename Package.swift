@@ -220,6 +220,8 @@ let package = Package(
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "WebAuthn",
                 "SimulatedAuthenticator",
             ]),
+        tests(
+            "OpenIDConnect", ["NetTypes", "ControlMessages", "Coordination", "SignIn", "WebForms"]),
         tests("NodeCore", ["NetTypes", "CryptoPrimitives", "ControlMessages", "PacketFilter"]),
         tests("SimulatedNetwork", ["NetTypes"]),
         tests(
@@ -283,8 +285,9 @@ let package = Package(
         driver(
             "OpenIDClient",
             [
-                "NetTypes", "ControlMessages", "OpenIDConnect", "AsyncHTTPClient", "JWTKit",
-                "NIOCore", "NIOSSL", "NIOHTTP1", "Logging",
+                "NetTypes", "CryptoPrimitives", "Coordination", "SignIn", "WebForms",
+                "OpenIDConnect", "AsyncHTTPClient", "JWTKit", "NIOCore", "NIOSSL", "NIOHTTP1",
+                "Logging",
             ]),
         driver(
             "LocalAPI",
@@ -373,7 +376,8 @@ let package = Package(
                 "WireGuardMessages", "Netlink", "ControlMessages", "Noise", "WireGuard",
                 "PathEngine", "NetReport", "PacketFilter", "RelayCore", "PeerRelay", "Coordination",
                 "PortMapping", "PortMappingMessages", "Segmentation", "Certificates", "CBOR",
-                "WebAuthn", "SignIn", "SAML", "XMLSecurity", "FakeIdentityProvider",
+                "WebAuthn", "SignIn", "OpenIDConnect", "WebForms", "SAML", "XMLSecurity",
+                "FakeIdentityProvider",
             ]),
         tests("FuzzTargets", ["NetTypes"]),
         tests(
@@ -386,7 +390,8 @@ let package = Package(
             "ControlServer",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Compression", "Coordination",
-                "WebAuthn", "SimulatedAuthenticator", "SignIn", "OpenIDConnect", "WebForms",
+                "WebAuthn", "SimulatedAuthenticator", "SignIn", "OpenIDConnect", "OpenIDClient",
+                "JWTKit", "WebForms",
                 "SAML", "XMLSecurity", "FakeIdentityProvider",
                 "Certificates", "MachineCertificates", "ControlTransport", "ControlClient", "DERP",
                 "Noise", "NodeCore", "STUN", "ServerStore", "LinuxIO", "NIOCore",

@@ -9,7 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 budget 90
 need chromium
 need chromedriver
-python3 -c 'import selenium' 2>/dev/null || skip "python3 has no selenium"
+"$PYTHON" -c 'import selenium' 2>/dev/null || skip "$PYTHON has no selenium"
 
 host alice
 host bob
@@ -29,6 +29,6 @@ SHOTS=${LAB_SHOTS:-/run/lab/web/shots}
 mkdir -p "$SHOTS"
 
 step "a person lets alice in and looks around"
-on web env HOME=/run/lab/web python3 "$LAB/tools/pages.py" "$SERVER_URL" "$LINK" anna 'correct horse battery' "$SHOTS"
+on web env HOME=/run/lab/web "$PYTHON" "$LAB/tools/pages.py" "$SERVER_URL" "$LINK" anna 'correct horse battery' "$SHOTS"
 await 5 running alice
 await 5 running bob

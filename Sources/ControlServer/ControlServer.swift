@@ -52,6 +52,7 @@ package final class ControlServer: Sendable {
     private let relay: EmbeddedRelay?
     private let hasher: PasswordHasher
     private let checker: MachineCertificateChecker?
+    private let providers: [any IdentityProvider]
     private let certificate: Certificate?
     private let logger: Logger
 
@@ -90,14 +91,15 @@ package final class ControlServer: Sendable {
         }
         link.connect(relay)
         halfOpen = HalfOpenConnections(limits: limits)
+        providers = try settings.providers.map { provider throws(ControlServerError) in
+            try provider.make(
+                settings.coordination.serverURL, samlIdentity: settings.samlIdentity,
+                group: group, clock: ServerClock(), logger: logger)
+        }
         let people = PeoplePages(
             owner: owner, hasher: hasher, storage: storage,
             serverURL: settings.coordination.serverURL,
-            providers: try settings.providers.map { provider throws(ControlServerError) in
-                try provider.make(
-                    settings.coordination.serverURL, samlIdentity: settings.samlIdentity,
-                    group: group, clock: ServerClock(), logger: logger)
-            },
+            providers: providers,
             hasLocalAccounts: settings.accounts.settings.hasLocalAccounts, logger: logger)
         let checker = try settings.machineCertificateChecker(logger: logger)
         self.checker = checker
@@ -160,6 +162,7 @@ package final class ControlServer: Sendable {
         await listener.close()
         await owner.finish()
         await hasher.shutDown()
+        for provider in providers { await provider.shutDown() }
     }
 }
 

@@ -10,6 +10,7 @@ package enum ControlServerError: Error, Equatable, CustomStringConvertible {
     case storage(String)
     case meshKey(path: String, reason: String)
     case machineCertificates(String)
+    case provider(String, reason: String)
 
     init(listening host: String, _ port: Int, _ error: any Error) {
         switch (error as? IOError)?.errnoCode {
@@ -30,6 +31,7 @@ package enum ControlServerError: Error, Equatable, CustomStringConvertible {
         case .certificate(let path, let reason): "cannot use the certificate \(path): \(reason)"
         case .meshKey(let path, let reason): "cannot use the mesh key \(path): \(reason)"
         case .machineCertificates(let reason): "machine certificates: \(reason)"
+        case .provider(let name, let reason): "provider \(name): \(reason)"
         case .storage(let reason): "cannot read the stored state: \(reason)"
         }
     }

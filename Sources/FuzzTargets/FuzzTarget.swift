@@ -23,3 +23,4 @@ package let fuzzTargets: [FuzzTarget] =
     wireGuardFuzzTargets + pathFuzzTargets + relayFuzzTargets + coordinationFuzzTargets
     + controlFuzzTargets + networkFuzzTargets + portMappingFuzzTargets + segmentationFuzzTargets
     + certificateFuzzTargets + passkeyFuzzTargets + samlFuzzTargets
+    + providerFuzzTargets

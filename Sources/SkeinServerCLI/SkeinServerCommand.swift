@@ -18,7 +18,7 @@ package struct SkeinServerCommand: AsyncParsableCommand {
             Serve.self, Relay.self, Users.self, Groups.self, Passwords.self, Sessions.self,
             PreAuthKeys.self,
             Clients.self, Nodes.self,
-            Audit.self, ConfigCommand.self, Version.self,
+            Audit.self, ConfigCommand.self, DoctorCommand.self, Version.self,
         ])
 
     package init() {}

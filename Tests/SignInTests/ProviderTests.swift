@@ -64,6 +64,48 @@ import Testing
         #expect(test.audit.last?.isRefused == true)
     }
 
+    @Test(
+        "Each list that is set has to be satisfied, by verified addresses only",
+        arguments: [
+            (["corp.example"], [], [], true), (["CORP.example"], [], [], true),
+            (["other.example"], [], [], false), (["example"], [], [], false),
+            ([], ["Cleo@corp.example"], [], true), ([], ["7"], [], true), ([], ["cleo"], [], false),
+            ([], [], ["dev"], true), ([], [], ["ops"], false),
+            (["corp.example"], ["7"], ["dev", "ops"], true),
+            (["corp.example"], ["8"], ["dev"], false),
+        ] as [([String], [String], [String], Bool)])
+    func admission(domains: [String], users: [String], groups: [String], isAdmitted: Bool) {
+        var admission = ProviderAdmission()
+        admission.domains = domains
+        admission.users = users
+        admission.groups = groups
+        let test = TestDesk()
+        func step(_ isVerified: Bool, _ email: String) -> SignInStep {
+            let proven = ProvenIdentity(
+                provider: "corp", subject: "7", userName: "cleo", email: email,
+                isEmailVerified: isVerified, groups: ["dev"], factors: ["OpenID Connect"])
+            return test.store(
+                test.desk.accept(
+                    proven, ProviderRules(createsUsers: true, admission: admission), for: .account,
+                    test.visitor(1), in: test.state, at: test.now, random: &test.random))
+        }
+        #expect((step(true, "cleo@corp.example").signedIn != nil) == isAdmitted)
+        guard !domains.isEmpty else { return }
+        #expect(step(false, "cleo@corp.example").refusal == .notAdmitted)
+        #expect(step(true, "a@corp.example@other.example").refusal == .notAdmitted)
+    }
+
+    @Test("What providers fail of cannot fill the audit log")
+    func auditIsBounded() {
+        let test = TestDesk()
+        for _ in 0..<200 {
+            test.store(
+                test.desk.noteProviderFailure(
+                    "corp", detail: "no proof", test.visitor(1), at: test.now))
+        }
+        #expect(test.audit.count { $0.isRefused } == 30)
+    }
+
     @Test("A suspended user stays outside at every provider")
     func suspended() throws {
         let test = TestDesk()

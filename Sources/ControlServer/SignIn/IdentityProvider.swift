@@ -27,11 +27,15 @@ protocol IdentityProvider: Sendable {
 
     /// What is wrong with its configuration or with the provider, for `skein-server doctor`.
     func diagnose() async -> [Finding]
+
+    /// Closes what it holds.
+    func shutDown() async
 }
 
 extension IdentityProvider {
     func receive(_ form: FormFields) async -> ReceivedForm? { nil }
     func serviceMetadata() async -> String? { nil }
+    func shutDown() async {}
 }
 
 /// The name of a form that was kept: hexadecimal digits.

@@ -152,8 +152,14 @@ extension Users {
         @Option(help: "The subject that the provider gives this person.") var subject: String
 
         func run() async throws {
+            // An identity is told by who vouches for it, which the configuration knows.
+            let providers = try common.configuration().providers
+            guard let named = providers.first(where: { $0.settings.name == provider }) else {
+                throw CommandFailure("there is no provider \(provider) in the configuration")
+            }
             let body = JSONObject([
-                .init("provider", .string(provider)), .init("subject", .string(subject)),
+                .init("provider", .string(named.identityIssuer)),
+                .init("subject", .string(subject)),
             ])
             let user = try await common.administrator().call(
                 "POST", "user", name, "link", body: body, result: "user")

@@ -15,10 +15,7 @@ package enum SAMLKeys {
     ) throws(ControlServerError) -> SigningIdentity {
         if let bytes = try read(path) { return try identity(bytes, bytes, path) }
         do {
-            // A day back: who reads it may have a clock that is behind.
-            let new = try SigningIdentity.make(
-                .rsa3072, name: host, from: now + .minutes(-24 * 60),
-                to: now + .minutes(3650 * 24 * 60))
+            let new = try make(host: host, at: now)
             let bytes = new.certificate + new.key
             try AtomicFile.write(bytes, to: path)
             return try SigningIdentity(certificate: bytes.span.bytes, key: bytes.span.bytes)
@@ -27,6 +24,29 @@ package enum SAMLKeys {
         } catch {
             throw .certificate(path: path, reason: "\(error)")
         }
+    }
+
+    /// The server's own key, or one like it when it has made none yet; nothing is written.
+    static func loadOrPretend(
+        _ path: String, host: String, at now: Timestamp
+    ) throws(ControlServerError) -> SigningIdentity {
+        if let bytes = try read(path) { return try identity(bytes, bytes, path) }
+        do throws(XMLFault) {
+            let new = try make(host: host, at: now)
+            return try SigningIdentity(
+                certificate: new.certificate.span.bytes, key: new.key.span.bytes)
+        } catch {
+            throw .certificate(path: path, reason: error.text)
+        }
+    }
+
+    private static func make(
+        host: String, at now: Timestamp
+    ) throws(XMLFault) -> SigningIdentity.New {
+        // A day back: who reads it may have a clock that is behind.
+        try SigningIdentity.make(
+            .rsa3072, name: host, from: now + .minutes(-24 * 60),
+            to: now + .minutes(3650 * 24 * 60))
     }
 
     static func load(
