@@ -122,7 +122,7 @@ let package = Package(
         tests("CryptoPrimitives", ["CCrypto", "NetTypes"]),
         tests("Compression", []),
         tests("Certificates", ["NetTypes"]),
-        tests("XMLSecurity", ["NetTypes"]),
+        tests("XMLSecurity", ["NetTypes", "FakeIdentityProvider"]),
 
         // Floor 1: codecs
         codec("IPPacket", ["NetTypes"]),
