@@ -99,7 +99,9 @@ extension Coordinator {
         var user = try user(named: name)
         guard user.identities.contains(identity) else { throw .unknownIdentity(name) }
         user.identities.removeAll { $0 == identity }
-        let endings = state.sessions(of: user.id).filter { $0.provider == identity.provider }
+        // A session knows the provider's name in the configuration, an identity who vouches for it:
+        // all end that this server has not begun by itself.
+        let endings = state.sessions(of: user.id).filter { $0.provider != "local" }
         return Decision(
             user, changes: [.user(user)] + endings.map { .sessionRemoved($0.id) })
     }

@@ -176,8 +176,12 @@ extension Users {
         @Option(help: "The subject that the provider gives this person.") var subject: String
 
         func run() async throws {
+            // A provider that the configuration has no more is named as `users list` shows it.
+            let named = try common.configuration().providers
+                .first { $0.settings.name == provider }
             let body = JSONObject([
-                .init("provider", .string(provider)), .init("subject", .string(subject)),
+                .init("provider", .string(named?.identityIssuer ?? provider)),
+                .init("subject", .string(subject)),
             ])
             let user = try await common.administrator().call(
                 "POST", "user", name, "unlink", body: body, result: "user")
