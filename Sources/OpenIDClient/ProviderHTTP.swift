@@ -33,6 +33,8 @@ package final class ProviderHTTP: Sendable {
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: tls, redirectConfiguration: .disallow)
         configuration.timeout.connect = .seconds(5)
+        // Who is refused a connection is told so at once: a person waits.
+        configuration.connectionPool.retryConnectionEstablishment = false
         self.configuration = configuration
         self.group = group
         self.timeout = timeout
