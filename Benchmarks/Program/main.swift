@@ -24,6 +24,8 @@ if arguments.dropFirst() == ["memory"] {
         print(benchmark.run(count: count).text)
     }
 } else {
-    print("usage: skein-benchmarks PACKETS [NAME] | skein-benchmarks memory | skein-benchmarks simulation")
+    print(
+        "usage: skein-benchmarks PACKETS [NAME] | skein-benchmarks memory | skein-benchmarks simulation"
+    )
     exit(2)
 }

@@ -54,7 +54,9 @@ struct Up: AsyncParsableCommand {
                 "State": .string(outcome.state.name),
             ])
         } else if outcome.state == .needsMachineAuth {
-            Terminal.remark("Logged in. This machine waits for an administrator's approval; it goes on by itself then.")
+            Terminal.remark(
+                "Logged in. This machine waits for an administrator's approval; it goes on by itself then."
+            )
         } else if Terminal.current.isInteractive {
             let addresses = try await client.status(peers: false).addresses
             Terminal.remark(
