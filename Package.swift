@@ -167,7 +167,10 @@ let package = Package(
             ["NetTypes", "CryptoPrimitives", "ControlMessages", "Certificates", "WebAuthn"]),
         engine(
             "SignIn",
-            ["NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "WebAuthn"]),
+            [
+                "NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "WebAuthn",
+                "WebForms",
+            ]),
         engine(
             "OpenIDConnect",
             [
@@ -291,7 +294,10 @@ let package = Package(
             ]),
         driver(
             "LocalAPI",
-            ["NetTypes", "ControlMessages", "NIOCore", "NIOPosix", "NIOHTTP1", "Logging"]),
+            [
+                "NetTypes", "ControlMessages", "WebForms", "NIOCore", "NIOPosix", "NIOHTTP1",
+                "Logging",
+            ]),
         driver("FakeNode", ["NetTypes", "ControlMessages", "LocalAPI"]),
         tests("LinuxIO", ["NetTypes"]),
         tests(
@@ -409,7 +415,8 @@ let package = Package(
             "SkeinServerCLI",
             [
                 "NetTypes", "CryptoPrimitives", "ControlMessages", "Coordination", "SignIn",
-                "ServerStore", "MachineCertificates", "ControlServer", "ArgumentParser", "Logging",
+                "ServerStore", "MachineCertificates", "ControlServer", "WebForms", "ArgumentParser",
+                "Logging",
             ]
         ),
         program("skein", ["SkeinCLI"]),
@@ -420,7 +427,7 @@ let package = Package(
                 "NetTypes", "ControlMessages", "LocalAPI", "FakeNode", "ArgumentParser", "NIOPosix",
                 "Logging",
             ]),
-        tests("SkeinServerCLI", ["ControlMessages", "ControlServer"]),
+        tests("SkeinServerCLI", ["ControlMessages", "ControlServer", "WebForms"]),
         .testTarget(name: "ArchitectureTests", swiftSettings: modern),
     ],
     swiftLanguageModes: [.v6])

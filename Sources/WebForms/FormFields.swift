@@ -21,7 +21,8 @@ package struct FormFields: Equatable, Sendable {
         }
     }
 
-    private static func decoded(_ text: some StringProtocol) -> String {
+    /// A name or value: `+` is a space.
+    package static func decoded(_ text: some StringProtocol) -> String {
         percentDecoded(String(text.map { $0 == "+" ? " " : $0 }))
     }
 

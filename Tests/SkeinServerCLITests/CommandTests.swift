@@ -3,6 +3,7 @@ import ControlServer
 import Foundation
 import Synchronization
 import Testing
+import WebForms
 
 @testable import SkeinServerCLI
 
@@ -133,6 +134,6 @@ import Testing
     }
 
     @Test func pathsArePercentEncoded() {
-        #expect(AdminClient.percentEncoded("a b/ü%") == "a%20b%2F%C3%BC%25")
+        #expect(percentEncoded("a b/ü%") == "a%20b%2F%C3%BC%25")
     }
 }

@@ -81,7 +81,7 @@ struct ClientAPI: Sendable {
         else { return nil }
         let sides = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard sides.count == 2 else { return nil }
-        let decoded = sides.map { percentDecoded(String($0.map { $0 == "+" ? " " : $0 })) }
+        let decoded = sides.map { FormFields.decoded($0) }
         return Credentials(client: decoded[0], secret: decoded[1])
     }
 

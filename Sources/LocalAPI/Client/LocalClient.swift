@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 package import NetTypes
+import WebForms
 
 /// Asks the daemon over its Unix socket: one connection per question.
 package struct LocalClient: Sendable {

@@ -1,5 +1,6 @@
 internal import CryptoPrimitives
 package import NetTypes
+internal import WebForms
 
 /// One-time codes made from the time: RFC 6238 with SHA-1, six digits and steps of 30 seconds, the
 /// form that all authenticators know.
@@ -44,19 +45,6 @@ package enum OneTimeCode {
         let issuer = percentEncoded(issuer)
         return "otpauth://totp/\(issuer):\(percentEncoded(account))?secret=\(Base32.encode(secret))"
             + "&issuer=\(issuer)"
-    }
-
-    private static func percentEncoded(_ text: String) -> String {
-        text.utf8.reduce(into: "") { result, byte in
-            let isPlain =
-                (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20)
-                || "-._~".utf8.contains(byte)
-            if isPlain {
-                result.unicodeScalars.append(Unicode.Scalar(byte))
-            } else {
-                result += "%" + Hexadecimal.encode([byte]).uppercased()
-            }
-        }
     }
 }
 

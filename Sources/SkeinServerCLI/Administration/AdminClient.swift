@@ -1,6 +1,7 @@
 import ControlMessages
 import ControlServer
 import Glibc
+import WebForms
 
 /// Speaks HTTP/1.1 over the server's Unix socket, one request to a connection.
 struct AdminClient {
@@ -23,7 +24,7 @@ struct AdminClient {
     }
 
     private func head(of request: AdminRequest) -> [UInt8] {
-        let path = request.path.map { "/" + Self.percentEncoded($0) }.joined()
+        let path = request.path.map { "/" + percentEncoded($0) }.joined()
         return Array(
             """
             \(request.method) \(path) HTTP/1.1\r
@@ -33,20 +34,6 @@ struct AdminClient {
             Content-Length: \(body(of: request).count)\r
             \r\n
             """.utf8)
-    }
-
-    static func percentEncoded(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF")
-        return text.utf8.reduce(into: "") { result, byte in
-            let isPlain =
-                (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20)
-                || "-._~".utf8.contains(byte)
-            if isPlain {
-                result.unicodeScalars.append(Unicode.Scalar(byte))
-            } else {
-                result += "%" + String(digits[Int(byte >> 4)]) + String(digits[Int(byte & 15)])
-            }
-        }
     }
 
     // MARK: Socket
