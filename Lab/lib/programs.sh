@@ -235,6 +235,18 @@ up() {
     await 10 running "$host"
 }
 
+# asks HOST [FLAG…]: runs up without a key and waits until it shows a page: LINK is that page's path, ASKING the
+# process that goes on.
+asks() {
+    local host=$1
+    shift
+    skein "$host" up --login-server "$SERVER_URL" --hostname "$host" --timeout 60s "$@" >"/run/lab/$host/up.log" 2>&1 &
+    # shellcheck disable=SC2034
+    ASKING=$!
+    await 10 grep -q '/register/' "/run/lab/$host/up.log"
+    LINK=$(grep -o '/register/[A-Za-z0-9]*' "/run/lab/$host/up.log" | head -n 1)
+}
+
 # join HOST…: starts a node on each host and brings it up.
 join() {
     local host

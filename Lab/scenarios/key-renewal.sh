@@ -26,17 +26,9 @@ before=$(key alice)
 
 approve() { administer nodes approve "$1" --user lab >/dev/null; }
 
-# asks: alice wants a new key, by a person's word.
-asks() {
-    skein alice up --force-reauth --timeout 60s >/run/lab/alice/up.log 2>&1 &
-    ASKING=$!
-    await 10 grep -q '/register/' /run/lab/alice/up.log
-    LINK=$(grep -o '/register/[A-Za-z0-9]*' /run/lab/alice/up.log | head -n 1)
-}
-
 step "nobody says yes for a while"
 flow bob alice 0.01
-asks
+asks alice --force-reauth
 on alice timeout 3 tail -f /dev/null || true
 [[ $(key alice) == "$before" ]] || fail "the key changed before anybody said yes"
 running alice || fail "alice does not run while it asks"
@@ -54,7 +46,7 @@ running alice || fail "a refused renewal put alice out"
 await 5 ping4 bob alice
 
 step "somebody says yes"
-asks
+asks alice --force-reauth
 outage bob alice -- approve "${LINK#/register/}"
 wait "$ASKING" || fail "up failed: $(</run/lab/alice/up.log)"
 [[ $(key alice) != "$before" ]] || fail "the key is still the old one"
@@ -71,7 +63,7 @@ outage bob alice -- renew_by_key
 
 step "alice is killed while it waits, and let in meanwhile"
 before=$(key alice)
-asks
+asks alice --force-reauth
 crash alice
 wait "$ASKING" || true
 approve "${LINK#/register/}"

@@ -17,9 +17,7 @@ tls
 administer users create anna --role owner --password-stdin <<<'correct horse battery' >/dev/null
 start server
 start node alice
-skein alice up --login-server "$SERVER_URL" --hostname alice --timeout 110s >/run/lab/alice/up.log 2>&1 &
-await 10 grep -q '/register/' /run/lab/alice/up.log
-LINK=$(grep -o '/register/[A-Za-z0-9]*' /run/lab/alice/up.log | head -n 1)
+asks alice --timeout 110s
 SHOTS=${LAB_SHOTS:-/run/lab/web/shots}
 mkdir -p "$SHOTS"
 

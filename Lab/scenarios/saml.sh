@@ -59,20 +59,12 @@ browse() {
 value() { grep -o "name=\"$1\" value=\"[^\"]*\"" "$PAGE" | head -n 1 | cut -d '"' -f 4; }
 action() { grep -o 'action="[^"]*"' "$PAGE" | head -n 1 | cut -d '"' -f 2; }
 
-# asks HOST: runs up without a key and waits for the link.
-asks() {
-    start node "$1"
-    skein "$1" up --login-server "$SERVER_URL" --hostname "$1" --timeout 100s >"/run/lab/$1/up.log" 2>&1 &
-    await 10 grep -q '/register/' "/run/lab/$1/up.log"
-    DEVICE=$(grep -o '/register/[A-Za-z0-9]*' "/run/lab/$1/up.log" | head -n 1 | cut -d / -f 3)
-}
-
 # answer PROVIDER MODE…: goes to the provider, signs in there, and gets the page that posts the response.
 answer() {
     local name=$1
     shift
     echo "$*" >/run/lab/idp/mode
-    browse "$SERVER_URL/login/with/$name?device=$DEVICE"
+    browse "$SERVER_URL/login/with/$name?device=${LINK#/register/}"
     if [[ $name == post ]]; then
         browse "$(action)" "SAMLRequest=$(value SAMLRequest)"
     fi
@@ -92,11 +84,12 @@ arrive() {
 signed_out() { rm -f /run/lab/web/jar; }
 
 step "alice joins: request by redirect, response and assertion signed"
-asks alice
+start node alice
+asks alice --timeout 100s
 answer redirect response assertion
 arrive redirect
 says 'Is this machine yours'
-browse "$SERVER_URL/register/$DEVICE" "form=$(value form)" "answer=yes"
+browse "$SERVER_URL$LINK" "form=$(value form)" "answer=yes"
 says 'alice is in'
 await 5 running alice
 administer users list --output json >/run/lab/mesh/users.json
@@ -108,7 +101,8 @@ arrive redirect
 says 'Sign-ins begin here'
 
 step "bob joins: request by form, each way to sign and encrypt"
-asks bob
+start node bob
+asks bob --timeout 100s
 # shellcheck disable=SC2086
 for mode in "assertion" "response" "response assertion gcm" "assertion gcm" "response cbc"; do
     signed_out
@@ -139,7 +133,7 @@ says 'was not accepted'
 RESPONSE=$GOOD
 arrive redirect
 says 'Is this machine yours'
-browse "$SERVER_URL/register/$DEVICE" "form=$(value form)" "answer=yes"
+browse "$SERVER_URL$LINK" "form=$(value form)" "answer=yes"
 says 'bob is in'
 await 5 running bob
 reach alice bob

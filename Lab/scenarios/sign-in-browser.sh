@@ -22,9 +22,7 @@ start node alice
 start node bob
 skein bob up --login-server "$SERVER_URL" --hostname bob --auth-key "$(new_key)" 2>/run/lab/bob/up.log
 grep -q "waits for an administrator's approval" /run/lab/bob/up.log
-skein alice up --login-server "$SERVER_URL" --hostname alice --timeout 80s >/run/lab/alice/up.log 2>&1 &
-await 10 grep -q '/register/' /run/lab/alice/up.log
-LINK=$(grep -o '/register/[A-Za-z0-9]*' /run/lab/alice/up.log | head -n 1)
+asks alice --timeout 80s
 SHOTS=${LAB_SHOTS:-/run/lab/web/shots}
 mkdir -p "$SHOTS"
 
